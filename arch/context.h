@@ -1,0 +1,48 @@
+/*
+ * Registers of user programs and of tasks: what exec, fork, signals and the scheduler ask of the
+ * CPU. arch/x86_64/ implements it.
+ */
+#pragma once
+
+#include "arch/cpu.h"
+#include "arch/x86_64/regs.h" /* struct regs: user registers at the top of the kernel stack */
+
+struct siginfo;
+struct sigaction;
+struct task;
+struct fpu_state;
+
+/* What switching needs of a task; embedded in struct task. */
+struct arch_task {
+	u64 rsp;		/* kernel stack pointer while not running */
+	u64 fsbase, gsbase;	/* user's */
+	struct fpu_state *fpu;	/* XSAVE area, aligned to 64; NULL: never used the kernel's way to user mode */
+};
+
+/* Called with interrupts off. Returns in `prev`'s context when it runs again, with what ran before it. */
+struct task *arch_switch(struct task *prev, struct task *next);
+
+/* The user registers of a task, saved at the top of its kernel stack. */
+struct regs *task_regs(struct task *t);
+
+/*
+ * Prepares a new task that starts in user mode as a copy of `parent` right now: same registers,
+ * rax = 0, FPU state copied; `stack` and `tls` replace rsp and the FS base where nonzero.
+ * -ENOMEM undoes all.
+ */
+int arch_task_fork(struct task *t, struct task *parent, vaddr_t stack, vaddr_t tls, bool set_tls);
+/* Prepares a new task that runs fn(arg) in the kernel; fn must not return unless it has exec'd. */
+int arch_task_kernel(struct task *t, void (*fn)(void *), void *arg);
+void arch_task_free(struct task *t);
+
+/* Fresh registers and FPU state for a program that starts at entry, for the current task. */
+void arch_exec(struct regs *regs, vaddr_t entry, vaddr_t stack);
+
+/*
+ * Lays a signal frame on the user stack (Linux's rt_sigframe, with XSAVE state) and points regs at the handler.
+ * `blocked` is the mask to restore. 0, or -EFAULT with regs untouched.
+ */
+int arch_signal_deliver(struct regs *regs, int sig, const struct siginfo *info,
+			const struct sigaction *act, u64 blocked);
+/* rt_sigreturn(2): registers from the frame; *blocked is the mask saved in it. 0 or -EFAULT. */
+int arch_signal_return(struct regs *regs, u64 *blocked);

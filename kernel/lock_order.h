@@ -1,0 +1,39 @@
+/*
+ * The order in which locks are taken, outermost first. A lock may be taken only while every lock
+ * held has a lower rank, or the same one where the list says "nests". The debug build checks
+ * each acquisition against this list. The sleeping locks stand first: no spinlock may be held
+ * while one of them is taken.
+ */
+#pragma once
+
+enum lock_rank {
+	LOCK_NONE = 0, /* not ranked, not checked */
+
+	/* sleeping */
+	LOCK_RENAME,	 /* the shape of the directory tree */
+	LOCK_INODE,	 /* an inode's contents and size; nests: parent directory, then child */
+	LOCK_PIPE,	 /* a pipe's ring */
+	LOCK_TTY_READ,	 /* one reader of a terminal at a time */
+	LOCK_MM,	 /* mm->lock: areas; faults share it */
+	LOCK_SLEEP_LAST, /* no lock: those above sleep, those below spin */
+
+	/* spinning */
+	LOCK_TASKS,   /* the tree of processes: parent, children, groups, sessions */
+	LOCK_SIGHAND, /* a process's signal handlers and pending signals */
+	LOCK_FILES,   /* a table of open descriptors */
+	LOCK_FS,      /* a process's root, working directory, umask */
+	LOCK_DENTRY,  /* children of a dentry; nests: parent, then child */
+	LOCK_TTY,     /* a terminal's line discipline and buffers */
+	LOCK_TIMER,   /* the queue of timers */
+	LOCK_TABLE,   /* a page table, in its struct page; nests: from the root downwards */
+	LOCK_FAMILY,  /* the processes that descend by fork from one exec */
+	LOCK_MAPPING, /* an inode's page cache */
+	LOCK_SLAB,    /* a slab cache's lists */
+	LOCK_KVM,     /* the kernel's own mapped ranges (stacks, large buffers) */
+	LOCK_PCP,     /* a CPU's list of free frames */
+	LOCK_NODE,    /* a node's buddy lists */
+	LOCK_WAIT,    /* a wait queue */
+	LOCK_RUNQ,    /* a run queue */
+	LOCK_LOG,     /* the log's ring */
+	LOCK_SERIAL,  /* a serial port's transmitter */
+};

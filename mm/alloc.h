@@ -1,0 +1,55 @@
+/*
+ * Frames, objects and large kernel buffers. Nothing here sleeps; what fails returns NULL and
+ * changes nothing. Safe in any context but an interrupt handler.
+ */
+#pragma once
+
+#include "mm/page.h"
+
+#define MAX_ORDER 10 /* the largest block: 4 MiB */
+
+#define ALLOC_ZERO    BIT(0) /* filled with zeros */
+#define ALLOC_RESERVE BIT(1) /* may use the reserve: for a task that is dying, or to end one */
+
+/* A block of 2^order frames, refcount 1, mapcount 0, of this kind; NULL where memory ran out. */
+struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags) __must_check;
+
+/* Exact at any moment: frames that page_alloc could still hand out, per-CPU lists included. */
+u64 frames_free(void);
+/* Frames the allocator was given at boot and by frames_add(): the other side of the ledger. */
+u64 frames_total(void);
+
+/* Hands [start, end) to the allocator. Boot, and for memory that boot no longer needs. */
+void frames_add(pfn_t start, pfn_t end);
+
+/* Sets page_array up at `array` for `len` frames, all PAGE_RESERVED, before the first frames_add(). */
+void frames_init(struct page *array, pfn_t len);
+
+/* The frame of zeros that untouched memory reads as. Allocated by frames_init_zero(). */
+extern pfn_t zero_pfn;
+void frames_init_zero(void);
+
+/* kmalloc: up to KMALLOC_MAX bytes, aligned to 16; beyond a page, whole frames. */
+#define KMALLOC_MAX (PAGE_SIZE << MAX_ORDER)
+void *kmalloc(size_t size) __must_check;
+void *kzalloc(size_t size) __must_check;
+void kfree(void *p); /* NULL is fine */
+
+/* A cache of objects of one size. The debug build poisons free objects and checks red zones. */
+struct slab_cache *slab_create(const char *name, size_t size, size_t align);
+void *slab_alloc(struct slab_cache *c) __must_check;
+void *slab_zalloc(struct slab_cache *c) __must_check;
+void slab_free(struct slab_cache *c, void *obj);
+/* Gives back every frame that slabs hold empty, and this CPU's lists to the buddy: for the ledger. */
+void alloc_trim(void);
+
+/* Frames that slabs hold, for /proc/meminfo. */
+u64 slab_frames(void);
+/* What is free by block size, for /proc/buddyinfo: counts[order]. */
+void frames_free_by_order(u64 counts[MAX_ORDER + 1]);
+
+/*
+ * Test hook of the host build and of /proc/sys/vm/fail_nth: the n-th allocation from now (1 is the
+ * next) fails, once. 0 turns it off. Reading back tells how many are left.
+ */
+extern u64 alloc_fail_nth;

@@ -1,0 +1,142 @@
+/*
+ * An address space: areas over a tree of frames. What kernel/ and kernel/fs/ call.
+ *
+ * mm->lock guards the areas. Faults hold it shared; whatever changes areas, and fork, holds it
+ * exclusive. Functions here take it themselves unless they say otherwise, and may sleep on it.
+ */
+#pragma once
+
+#include "kernel/rwsem.h"
+#include "mm/alloc.h"
+
+struct area_set;
+struct file;
+struct mm;
+
+enum rss_kind {
+	RSS_ANON,
+	RSS_FILE,
+	RSS_SHMEM,
+	RSS_KINDS,
+	RSS_NONE = RSS_KINDS, /* not counted: the zero page */
+};
+
+/* What one mm did; read without a lock. Machine-wide sums are in mm/stat.h. */
+struct mm_stat {
+	u64 cow_copy;  /* write faults that copied a frame */
+	u64 cow_reuse; /* write faults in which the last owner kept its frame */
+	u64 zero_fill; /* frames of zeros handed out */
+};
+
+struct mm {
+	struct mmu mmu;	     /* the root, and the CPUs that walk it */
+	struct page *root;   /* its level-4 table; mapcount 0, refcount 1: no entry references it */
+	struct rwsem lock;   /* areas, and everything below up to `rss` */
+	struct area_set *areas;
+	struct family *family;
+	struct list_head family_link; /* in family->members, under family->lock */
+
+	vaddr_t mmap_base; /* mmap searches downwards from here */
+	vaddr_t brk_start, brk;
+	vaddr_t code_start, code_end, data_start, data_end;
+	vaddr_t stack_start; /* the initial stack pointer */
+	vaddr_t arg_start, arg_end, env_start, env_end;
+	vaddr_t vdso;
+	u64 saved_auxv[48]; /* pairs, ended by AT_NULL; /proc/pid/auxv */
+	struct file *exe;   /* the file executed, referenced; may be NULL */
+
+	u64 total_pages;  /* of all areas */
+	u64 data_pages;	  /* private writable, not stack: VmData */
+	u64 stack_pages;  /* VmStk */
+	u64 exec_pages;	  /* VmExe + VmLib */
+	u64 locked_pages; /* of VM_LOCKED areas */
+	u64 peak_total, peak_rss;
+
+	s64 rss[RSS_KINDS]; /* entries that map a counted frame, by kind. Atomic. */
+	u64 table_frames;   /* tables referenced by this tree, shared ones too: VmPTE. Atomic. */
+	struct mm_stat stat; /* atomic, each */
+
+	u32 refs;	 /* tasks, and whoever looks through /proc. Atomic. */
+	u32 users;	 /* tasks alone; the last one out tears the areas down. Atomic. */
+	u64 limit_stack; /* RLIMIT_STACK, RLIMIT_AS, RLIMIT_DATA: bytes, ~0 none */
+	u64 limit_as, limit_data;
+	u32 def_flags; /* VM_ bits each new area gets (mlockall) */
+	bool no_aslr;
+	s16 oom_score_adj;
+	bool oom_victim; /* its memory is about to come back */
+};
+
+/* Access that a fault asks for, and protection of areas: Linux's PROT_ values. */
+#define PROT_READ      1u
+#define PROT_WRITE     2u
+#define PROT_EXEC      4u
+#define PROT_GROWSDOWN 0x01000000u
+#define PROT_GROWSUP   0x02000000u
+
+enum fault_result {
+	FAULT_OK,
+	FAULT_MAPERR, /* no area there: SIGSEGV, SEGV_MAPERR */
+	FAULT_ACCERR, /* the area forbids it: SIGSEGV, SEGV_ACCERR */
+	FAULT_BUS,    /* beyond the end of the file: SIGBUS, BUS_ADRERR */
+	FAULT_OOM,    /* no frame; the caller ends somebody and retries */
+};
+
+/* The #PF handler's way in, for user and kernel accesses alike. `access` is one PROT_ bit. Counts the fault in the mm. */
+enum fault_result mm_fault(struct mm *mm, vaddr_t va, unsigned access);
+
+/* A new, empty address space for exec: a family of its own. NULL: no memory. */
+struct mm *mm_create(void) __must_check;
+/*
+ * A copy of the parent's address space, copy-on-write as deep as vm_fork_share_level says.
+ * `stack` is the user stack pointer. NULL: no memory, and nothing has changed.
+ */
+struct mm *mm_fork(struct mm *parent, vaddr_t stack) __must_check;
+void mm_get(struct mm *mm);	  /* one more `refs` */
+void mm_put(struct mm *mm);	  /* the last one frees the struct */
+void mm_get_user(struct mm *mm);  /* one more task: `users` (mm_create and mm_fork hand out one) */
+void mm_put_user(struct mm *mm);  /* the last one drops areas, tree and frames, and one `refs` */
+
+/* As mmap(2) and its kin, with Linux's errno values, negative. Addresses come back as long. */
+long mm_mmap(struct mm *mm, vaddr_t addr, u64 len, unsigned prot, unsigned flags, struct file *file,
+	     u64 offset);
+long mm_munmap(struct mm *mm, vaddr_t addr, u64 len);
+long mm_mprotect(struct mm *mm, vaddr_t addr, u64 len, unsigned prot);
+long mm_mremap(struct mm *mm, vaddr_t old, u64 old_len, u64 new_len, unsigned flags, vaddr_t new);
+long mm_brk(struct mm *mm, vaddr_t brk);
+long mm_madvise(struct mm *mm, vaddr_t addr, u64 len, int advice);
+long mm_msync(struct mm *mm, vaddr_t addr, u64 len, unsigned flags);
+/* Fills vec, one byte a page, bit 0: resident. */
+long mm_mincore(struct mm *mm, vaddr_t addr, u64 len, u8 __user *vec);
+/* Lays the initial stack area: `size` bytes below `top`, growing down. */
+long mm_map_stack(struct mm *mm, vaddr_t top, u64 size);
+/* Faults [addr, addr+len) in, for writing where the areas allow it. Holds no lock on entry. */
+long mm_populate(struct mm *mm, vaddr_t addr, u64 len);
+
+/* Reads or writes another address space (or one's own): /proc/pid/mem, exec's argument pages. Bytes done, or -EFAULT. */
+ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
+
+static inline u64 mm_rss(const struct mm *mm)
+{
+	s64 n = atomic_load(&mm->rss[RSS_ANON]) + atomic_load(&mm->rss[RSS_FILE]) +
+		atomic_load(&mm->rss[RSS_SHMEM]);
+
+	return n > 0 ? (u64)n : 0;
+}
+
+/* One page of a walk: what /proc/pid/smaps, pagemap and the audits see. */
+struct page_view {
+	vaddr_t va;
+	pte_t pte;	   /* the leaf; never none */
+	struct page *page; /* NULL for the zero page */
+	u64 pss_shift12;   /* this mm's share of the frame, in 1/4096 of a page */
+	bool exclusive;	   /* nobody else reaches the frame through a table */
+};
+/*
+ * Calls fn for each populated page of [start, end) in address order. Caller holds mm->lock shared
+ * or exclusive; fn must not sleep. Stops early where fn returns nonzero, and returns that.
+ */
+int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct page_view *, void *),
+	    void *arg);
+
+/* fork_share=N on the command line, /proc/sys/vm/fork_share_level: 0 eager, 1 copy-on-write. */
+extern int vm_fork_share_level;
