@@ -19,8 +19,15 @@ struct arch_task {
 	struct fpu_state *fpu;	/* XSAVE area, aligned to 64; NULL: never used the kernel's way to user mode */
 };
 
-/* Called with interrupts off. Returns in `prev`'s context when it runs again, with what ran before it. */
+/*
+ * The scheduler has made next's tree active before (mmu_activate). A new task does not return from here: its first
+ * code calls sched_switched(prev), turns interrupts on, and then goes to user mode (by return_to_user() while it has
+ * work) or calls its function.
+ * Called with interrupts off. Returns in `prev`'s context when it runs again, with what ran before it. */
 struct task *arch_switch(struct task *prev, struct task *next);
+
+/* Makes the boot code's context that of `t`, this CPU's idle task: current from now on. */
+void arch_task_adopt(struct task *t);
 
 /* The user registers of a task, saved at the top of its kernel stack. */
 struct regs *task_regs(struct task *t);

@@ -20,6 +20,7 @@ enum lock_rank {
 	/* spinning */
 	LOCK_TASKS,   /* the tree of processes: parent, children, groups, sessions */
 	LOCK_SIGHAND, /* a process's signal handlers and pending signals */
+	LOCK_SIGACTION, /* what signals do, shared between processes by CLONE_SIGHAND */
 	LOCK_FILES,   /* a table of open descriptors */
 	LOCK_FS,      /* a process's root, working directory, umask */
 	LOCK_DENTRY,  /* children of a dentry; nests: parent, then child */

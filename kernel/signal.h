@@ -116,15 +116,21 @@ _Static_assert(sizeof(struct siginfo) == 128, "siginfo_t is 128 bytes");
 #define CLD_EXITED   1
 #define CLD_KILLED   2
 #define CLD_DUMPED   3
+#define CLD_TRAPPED  4
 #define CLD_STOPPED  5
 #define CLD_CONTINUED 6
+
+#define SIGMASK(sig) (1ull << ((sig)-1))
 
 struct sigpending {
 	u64 set;
 	struct list_head queue; /* struct sigqueue, oldest first; a plain signal is there once */
 };
 
-/* Sends to a process or one of its tasks; info NULL: from the kernel. 0 or -EAGAIN (a full queue). Interrupt-safe it is not. */
+/*
+ * Sends to a process or to one of its tasks; info NULL: from the kernel. 0, or -EAGAIN where a real-time signal finds
+ * the queue full. Not for interrupt handlers. The caller keeps the target alive.
+ */
 int signal_process(struct process *p, int sig, const struct siginfo *info);
 int signal_task(struct task *t, int sig, const struct siginfo *info);
 /* To each process of a group; 0 where one got it, -ESRCH where there is none. */
@@ -133,3 +139,15 @@ int signal_group(s32 pgid, int sig, const struct siginfo *info);
 void signal_fault(int sig, int code, vaddr_t addr);
 /* On the way back to user mode: stops, dies, or calls a handler. */
 void signal_deliver(struct regs *regs);
+
+/* True where the current process ignores or blocks sig: a terminal then does not send SIGTTIN or SIGTTOU. */
+bool signal_is_ignored(int sig);
+bool signal_is_blocked(int sig);
+
+/*
+ * For calls that wait under another signal mask (ppoll, pselect6, epoll_pwait): reads the mask (NULL: none given) and
+ * blocks by it. -EFAULT or -EINVAL changes nothing. After the wait, signal_mask_end() gives the old mask back; where
+ * the wait was `interrupted` by a signal only once that signal's handler has been called.
+ */
+int signal_mask_begin(const u64 __user *mask, size_t size);
+void signal_mask_end(bool interrupted);

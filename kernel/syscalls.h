@@ -10,6 +10,13 @@
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
+#define NR_SYSCALLS 451
+
+/* By number; NULL where Calf has no such call. Entry code answers those, and numbers beyond, by sys_unknown(). */
+extern const syscall_fn syscall_table[NR_SYSCALLS];
+/* -ENOSYS; names the call in the log the first time. */
+long sys_unknown(u64 nr);
+
 #define SYSCALL_PARAMS_ u64 a0_, u64 a1_, u64 a2_, u64 a3_, u64 a4_, u64 a5_
 #define SYSCALL_UNUSED_ (void)a0_, (void)a1_, (void)a2_, (void)a3_, (void)a4_, (void)a5_
 

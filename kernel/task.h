@@ -8,7 +8,9 @@
 #include "arch/context.h"
 #include "kernel/lib/list.h"
 #include "kernel/lib/rbtree.h"
+#include "kernel/rlimit.h"
 #include "kernel/signal.h"
+#include "kernel/timer.h"
 #include "kernel/wait.h"
 #include "mm/mm.h"
 
@@ -27,17 +29,15 @@ enum task_state {
 };
 
 #define TASK_COMM_LEN 16
-#define NR_RLIMITS    16
-
-struct rlimit {
-	u64 cur, max;
-};
+#define PID_MAX	      32768 /* pids are below it, as Linux's default has it */
 
 struct cred {
 	u32 uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
 	u32 ngroups;
 	u32 groups[32];
 };
+
+#define NGROUPS_MAX 32
 
 struct rusage_counts {
 	u64 utime_ns, stime_ns;
@@ -60,13 +60,14 @@ struct task {
 	struct cred cred;
 	char comm[TASK_COMM_LEN];
 
-	/* scheduler's; see kernel/sched.c */
+	/* scheduler's, under the lock of runq[cpu]; see kernel/sched.c */
 	struct list_head run_link;
 	u32 cpu;
 	s32 nice;
 	bool on_cpu, on_queue;
 	u64 slice_left_ns, run_start_ns;
 	u64 cpu_mask;
+	u64 tick_user, tick_system; /* timer ticks that found it in user mode, in the kernel */
 
 	/* signals: under proc->sighand_lock */
 	u64 blocked, saved_blocked; /* saved_blocked: to restore after sigsuspend, ppoll... */
@@ -79,46 +80,69 @@ struct task {
 	long (*restart)(struct task *t);
 	u64 restart_arg[4];
 
-	struct rusage_counts usage;
+	struct rusage_counts usage; /* times: the CPU time till run_start_ns, all in stime_ns; see task_usage() */
 	u64 start_ns;
 
 	u32 __user *clear_child_tid; /* CLONE_CHILD_CLEARTID, set_tid_address(2) */
+	u32 __user *set_child_tid;   /* CLONE_CHILD_SETTID: written by the child's first step */
 	void __user *robust_list;
-	struct waitq *vfork_done; /* set in a vfork child: its parent sleeps here until exec or exit */
+	bool vfork_pending; /* of a vfork child: its parent sleeps on its own child_wait until exec or exit */
 	int exit_signal;
-	u64 personality;
-	const char *syscall_unknown;
+	u32 personality;
+	u64 trap_nr, trap_error, trap_addr; /* the last fault in user mode, for the signal frame */
+#ifdef CONFIG_DEBUG
+	u8 held_ranks[8]; /* sleeping locks, for the check of their order */
+	u32 nr_held;
+#endif
 };
 
-/* task->work */
+/* task->work: what the way back to user mode has to do. */
 #define WORK_RESCHED BIT(0)
 #define WORK_SIGNAL  BIT(1) /* a signal may be pending */
+#define WORK_TIMER   BIT(2) /* an interval timer of the process has run out */
+#define WORK_START   BIT(3) /* a new task's first step */
+
+/* What signals do to a process; shared between processes by CLONE_SIGHAND. */
+struct sighand {
+	u32 refs;	 /* atomic */
+	spinlock_t lock; /* LOCK_SIGACTION: actions */
+	struct sigaction actions[NSIG];
+};
 
 struct process {
 	s32 pid, pgid, sid;
 	u32 refs; /* atomic */
 	struct rb_node pid_node; /* by pid, under tasks_lock */
 	struct process *parent;	 /* tasks_lock guards the tree: parent, children, groups, sessions */
-	struct list_head children, sibling, threads;
-	struct task *leader;
+	struct list_head children, sibling;
+	struct list_head threads; /* tasks that have not exited, under tasks_lock and sighand_lock */
+	struct task *leader;	  /* stays as long as the process does */
 	struct waitq child_wait; /* wait4 sleeps here; woken when a child changes */
 	struct tty *tty;	 /* controlling terminal, under tasks_lock */
 
-	spinlock_t sighand_lock; /* actions, shared, and the pending sets of all tasks */
-	struct sigaction actions[NSIG];
+	spinlock_t sighand_lock; /* sighand, shared, the pending sets of all tasks, and down to nr_queued */
+	struct sighand *sighand;
 	struct sigpending shared; /* for any task of the process */
-	bool group_exit;
-	int exit_code; /* as wait4 shows it */
-	int stop_sig;  /* stopped by this; 0: running */
-	bool stop_reported, continued; /* what waitpid with WUNTRACED/WCONTINUED has yet to see */
-	bool zombie;
+	bool group_exit;	  /* dying: each task ends with exit_code */
+	int exit_code;		  /* as wait4 shows it */
+	int stop_sig;		  /* stopped by this; 0: running */
+	bool stop_unseen;	  /* stopped, and wait4 has yet to see it */
+	bool continue_unseen;	  /* continued, and wait4 has yet to see it */
+	bool continue_notify;	  /* continued, and the parent has yet to be told */
+	u32 nr_queued;		  /* signals queued with their siginfo: RLIMIT_SIGPENDING */
+
+	bool zombie;   /* under tasks_lock, as are those below */
+	bool reaped;   /* no longer in the table */
 	bool did_exec; /* setpgid by the parent fails from then on */
 	bool dumpable, child_subreaper;
+	bool kthread;
+	int pdeath_signal; /* PR_SET_PDEATHSIG */
+	s16 oom_score_adj;
 
 	struct rlimit rlimits[NR_RLIMITS];
 	struct rusage_counts usage, child_usage; /* of ended threads; of waited-for children */
-	u64 itimer_real_ns, itimer_interval_ns;	 /* deadline and period of ITIMER_REAL */
-	void *itimer;				 /* struct ktimer, kernel/time's */
+	struct ktimer itimer;	 /* ITIMER_REAL */
+	u64 itimer_interval_ns;	 /* its period; 0: once. Under sighand_lock */
 	u64 start_ns;
 };
 
@@ -135,9 +159,49 @@ void process_put(struct process *p);
 struct process *process_next(s32 pid);
 /* The mm of a process, referenced (mm_put), or NULL for a zombie or kernel thread. */
 struct mm *process_mm(struct process *p);
+/* The process's own use of the machine, by all its tasks so far; and with it that of reaped children. */
+void process_usage(struct process *p, struct rusage_counts *own);
+void process_child_usage(struct process *p, struct rusage_counts *children);
+/* The parent's pid as getppid(2) shows it; 0 for init and kernel threads. */
+s32 process_ppid(struct process *p);
+/* R, S, D, T, Z: what /proc/pid/stat says. */
+char process_state(struct process *p);
+/* For SigPnd, ShdPnd, SigBlk, SigIgn, SigCgt and SigQ of /proc/pid/status. */
+struct signal_view {
+	u64 pending, shared_pending, blocked, ignored, caught;
+	u32 queued;
+};
+void process_signals(struct process *p, struct signal_view *v);
+/* How many processes (zombies included) and tasks there are, and the newest pid. */
+u32 process_count(void);
+s32 process_last_pid(void);
+
+/* A kernel thread: a process of its own, without an mm, that runs fn(arg) for ever. ERR_PTR on failure. */
+struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
+/* Starts process 1: fn(arg) in the kernel, which ends in kernel_exec(). Panics where it cannot. */
+void init_start(void (*fn)(void *), void *arg);
+/* Boot: makes the boot code the idle task of this CPU. Before anything that sleeps. */
+void task_init(void);
+/* The boot code becomes the idle loop. */
+void __noreturn sched_idle(void);
+
+/* execve(2) from the kernel with kernel strings, for process 1. 0: the program runs once this task returns to user mode. */
+int kernel_exec(const char *path, const char *const *argv, const char *const *envp);
 
 /* Ends the current process as exit_group(2) or a fatal signal does; `code` as wait4 shows it. */
 void __noreturn process_exit(int code);
+
+/* Called by arch in each new task, before anything else and with interrupts off: `prev` is what ran before it. */
+void sched_switched(struct task *prev);
+/* On the way to user mode, with interrupts on, while task->work is not 0: arch's entry code calls it again until it is. */
+void return_to_user(struct regs *regs);
+/* A user-mode exception other than #PF: becomes a signal. */
+void trap_exception(struct regs *regs, unsigned vector, u64 error);
+/*
+ * A page fault at va. True: handled, or a signal is on its way. False: an access of the kernel's own that cannot
+ * be satisfied. `access` is one PROT_ bit. May sleep: interrupts are on where they were on in regs.
+ */
+bool trap_page_fault(struct regs *regs, vaddr_t va, unsigned access, bool user);
 
 /* Makes a sleeping task runnable. Safe in interrupt handlers. */
 void task_wake(struct task *t);

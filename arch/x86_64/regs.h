@@ -6,6 +6,6 @@
 struct regs {
 	u64 r15, r14, r13, r12, rbp, rbx;
 	u64 r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-	u64 orig_rax; /* the call's number; -1 where the entry was no system call; the error code in a fault */
+	u64 orig_rax; /* the call's number; -1 where the entry was no system call */
 	u64 rip, cs, rflags, rsp, ss;
 };

@@ -1,0 +1,46 @@
+/*
+ * Timers in the kernel: a function called once at a time of clock_ns(), in the timer interrupt.
+ * Such a function may bump, wake and set another timer, and nothing else.
+ */
+#pragma once
+
+#include "kernel/lib/rbtree.h"
+
+struct ktimer {
+	struct rb_node node;
+	u64 deadline;
+	void (*fn)(struct ktimer *t);
+	void *arg;
+	bool queued;
+};
+
+#define NSEC_PER_SEC  1000000000ull
+#define NSEC_PER_MSEC 1000000ull
+#define NSEC_PER_USEC 1000ull
+
+struct timespec {
+	s64 tv_sec, tv_nsec;
+};
+
+struct timeval {
+	s64 tv_sec, tv_usec;
+};
+
+struct itimerspec {
+	struct timespec interval, value;
+};
+
+/* Nanoseconds of a user's timespec: -EFAULT, or -EINVAL where it is no valid duration. Saturates. */
+int timespec_get(u64 *ns, const struct timespec __user *p);
+int timespec_put(struct timespec __user *p, u64 ns);
+int timeval_get(u64 *ns, const struct timeval __user *p);
+int timeval_put(struct timeval __user *p, u64 ns);
+
+void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t), void *arg);
+/* (Re)arms t. Callable from anywhere, interrupt handlers included. */
+void ktimer_set(struct ktimer *t, u64 deadline);
+/* True where t was armed. Its function is not running on this CPU on return. */
+bool ktimer_cancel(struct ktimer *t);
+
+/* The timer interrupt, from arch; `user`: it came in user mode. */
+void timer_interrupt(bool user);
