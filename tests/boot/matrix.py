@@ -1,0 +1,86 @@
+"""The machines that the test programs run on, and which programs run where."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = Path(os.environ.get("CALF_BUILD", ROOT / "build")).resolve()
+PROGS = BUILD / "tests" / "progs"
+LINUX = ROOT / "build" / "tests" / "linux" / "vmlinuz"
+SCRATCH = BUILD / "tests" / "boots"
+FULL = os.environ.get("CALF_MATRIX") == "full"
+
+TESTS = re.compile(r"^TEST(?:_FOR)?\((?:\w+, )?(\w+)\)", re.MULTILINE)
+
+# MiB that a program asks of the machine, where it is not content with 64, and the most that it makes
+# sense on: `oom` fills all memory, which takes long on a large machine.
+AT_LEAST = {"crowd": 512, "storm": 128, "large": 512}
+AT_MOST = {"oom": 256}
+
+
+@dataclass(frozen=True)
+class Config:
+    """One machine. `only` cuts it down to these programs, () to none but the smoke test."""
+
+    memory: int = 512
+    uefi: bool = False
+    level: int = 1
+    smp: int = 1
+    linux: bool = False
+    only: tuple | None = None
+
+    @property
+    def name(self):
+        if self.linux:
+            return f"linux-{self.memory}M"
+        firmware = "uefi" if self.uefi else "bios"
+        return f"{firmware}-{self.memory}M-share{self.level}-smp{self.smp}"
+
+    def programs(self):
+        return [p for p in sources() if self.takes(p)]
+
+    def takes(self, program):
+        if self.only is not None and program not in self.only:
+            return False
+        return AT_LEAST.get(program, 0) <= self.memory <= AT_MOST.get(program, 1 << 30)
+
+
+def sources():
+    """Names of the programs, and with `tests_of` the tests in each, read off the sources."""
+    skip = ("runner", "quits")
+    return sorted(p.stem for p in (HERE / "progs").glob("*.c") if p.stem not in skip)
+
+
+def tests_of(program):
+    return TESTS.findall((HERE / "progs" / f"{program}.c").read_text())
+
+
+SMOKE = ("fork", "map")
+
+# Each value of each axis, and each pair that has a reason to fail together.
+COVERING = [
+    Config(linux=True, memory=512),
+    Config(memory=2048),
+    Config(memory=2048, level=0),
+    Config(memory=64),
+    Config(memory=64, level=0, only=("fork", "kwrite", "oom", "counts", "rlimit")),
+    Config(linux=True, memory=128, only=("oom",)),
+    Config(memory=512, uefi=True, only=("crowd", "large", "fork", "smaps")),
+    Config(memory=8192, uefi=True, only=SMOKE),
+    Config(memory=8192, level=0, only=SMOKE),
+    Config(memory=16384, only=SMOKE),
+]
+WHOLE = [
+    Config(linux=True, memory=128),
+    Config(linux=True, memory=2048),
+    Config(memory=16384, uefi=True, only=SMOKE),
+] + [
+    Config(memory=memory, uefi=uefi, level=level)
+    for memory in (64, 256, 2048, 8192)
+    for uefi in (False, True)
+    for level in (0, 1)
+]
+CONFIGS = list(dict.fromkeys(COVERING + (WHOLE if FULL else [])))

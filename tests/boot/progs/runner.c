@@ -1,0 +1,165 @@
+/*
+ * Process 1 of the test machines: mounts what programs need, runs those that /tests.list names one
+ * after another, checks that each gave back every frame that it took, and powers off. The list has
+ * a line a program: its name, then the tests of it that are wanted (none: all).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_WORDS 128
+
+static char list[65536];
+static char scratch[16384];
+
+static long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void nap(long ms)
+{
+	struct timespec ts = {0, ms * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+static void say(const char *line)
+{
+	if (write(1, line, strlen(line)) < 0)
+		_exit(1);
+}
+
+static ssize_t slurp(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	size_t n = 0;
+	ssize_t r;
+
+	if (fd < 0)
+		return -1;
+	while (n < size - 1 && (r = read(fd, buf + n, size - 1 - n)) > 0)
+		n += r;
+	close(fd);
+	buf[n] = 0;
+	return n;
+}
+
+/* Free frames after the kernel has handed back its caches; 0 on Linux, whose count is never still. */
+static long free_frames(void)
+{
+	char *at;
+	int fd;
+
+	if (access("/proc/sys/vm/fork_share_level", F_OK))
+		return 0;
+	fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	if (fd >= 0) {
+		if (write(fd, "3\n", 2) != 2)
+			say("# drop_caches refused\n");
+		close(fd);
+	}
+	if (slurp("/proc/vmstat", scratch, sizeof(scratch)) < 0)
+		return -1;
+	at = strstr(scratch, "nr_free_pages ");
+	return at ? atol(at + 14) : -1;
+}
+
+/* Orphans come to process 1: waits until none is left, for a while. */
+static void reap_all(void)
+{
+	for (int i = 0; i < 500; i++) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0)
+			return;
+		if (pid == 0)
+			nap(10);
+	}
+	say("# processes are left over\n");
+}
+
+static int run(char **argv)
+{
+	char path[256];
+	int status = 0;
+	pid_t pid, done;
+
+	snprintf(path, sizeof(path), "/progs/%s", argv[0]);
+	pid = fork();
+	if (pid == 0) {
+		setsid();
+		execv(path, argv);
+		_exit(127);
+	}
+	if (pid < 0)
+		return 126;
+	do {
+		done = waitpid(-1, &status, 0);
+	} while (done != pid && (done > 0 || errno == EINTR));
+	kill(-pid, SIGKILL);
+	reap_all();
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void run_line(char *line)
+{
+	char *words[MAX_WORDS + 1], *save = NULL, text[256];
+	long before, after, began;
+	int n = 0, status;
+
+	for (char *w = strtok_r(line, " ", &save); w && n < MAX_WORDS; w = strtok_r(NULL, " ", &save))
+		words[n++] = w;
+	words[n] = NULL;
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "@begin %s\n", words[0]);
+	say(text);
+	before = free_frames();
+	began = now_ms();
+	status = run(words);
+	began = now_ms() - began;
+	/* The last exits may still be on their way: the frames get a second to come back. */
+	after = free_frames();
+	for (int i = 0; i < 20 && after != before; i++) {
+		nap(50);
+		after = free_frames();
+	}
+	snprintf(text, sizeof(text), "@end %s status=%d frames=%ld ms=%ld\n", words[0], status,
+		 before - after, began);
+	say(text);
+}
+
+int main(void)
+{
+	char *save = NULL;
+
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
+	mkdir("/tmp", 01777);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	if (slurp("/tests.list", list, sizeof(list)) < 0)
+		say("# no /tests.list\n");
+	free_frames(); /* the first call warms what later ones find warm */
+	for (char *line = strtok_r(list, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		run_line(line);
+	say("@done\n");
+	sync();
+	reboot(RB_POWER_OFF);
+	return 1;
+}

@@ -1,0 +1,36 @@
+# The tests: host tests in tests/unit, QEMU tests in tests/boot. Included by the Makefile.
+BUILD ?= build
+MUSL_CC ?= musl-gcc
+PYTEST ?= /usr/bin/python3 -m pytest
+# QEMUs at a time: each runs one thread.
+JOBS ?= 2
+
+# --- tests/boot ---------------------------------------------------------------------------------
+
+PROG_DIR := $(BUILD)/tests/progs
+PROG_SOURCES := $(wildcard tests/boot/progs/*.c)
+PROGS := $(PROG_SOURCES:tests/boot/progs/%.c=$(PROG_DIR)/%)
+PROG_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wno-unused-parameter \
+	-Wno-unused-function -Wno-override-init -fno-stack-protector \
+	-fno-toplevel-reorder -Itests/boot/progs
+
+$(PROG_DIR)/%: tests/boot/progs/%.c tests/boot/progs/tap.h
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(PROG_CFLAGS) -o $@ $<
+
+# Position-independent and static: the loader must relocate it.
+$(PROG_DIR)/exec-pie: tests/boot/progs/exec.c tests/boot/progs/tap.h
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(PROG_CFLAGS) -static-pie -fPIE -o $@ $<
+
+# Debian's kernel, the oracle of the tests: out of its package, not installed.
+LINUX := build/tests/linux/vmlinuz
+$(LINUX):
+	@mkdir -p $(@D)
+	cd $(@D) && rm -rf *.deb boot lib && \
+	apt-get -q download "$$(apt-cache depends linux-image-cloud-amd64 | \
+		sed -n 's/.*Depends: \(linux-image-[^ ]*cloud-amd64\).*/\1/p' | head -n 1)" && \
+	dpkg -x linux-image-*.deb . && cp boot/vmlinuz-* vmlinuz && rm -rf *.deb boot lib usr
+
+.PHONY: boot-progs
+boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
