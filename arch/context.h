@@ -14,16 +14,18 @@ struct fpu_state;
 
 /* What switching needs of a task; embedded in struct task. */
 struct arch_task {
-	u64 rsp;		/* kernel stack pointer while not running */
-	u64 fsbase, gsbase;	/* user's */
-	struct fpu_state *fpu;	/* XSAVE area, aligned to 64; NULL: never used the kernel's way to user mode */
+	u64 rsp;	    /* kernel stack pointer while not running */
+	u64 fsbase, gsbase; /* user's */
+	struct fpu_state
+	    *fpu; /* XSAVE area, aligned to 64; NULL: a task that never was in user mode */
 };
 
 /*
- * The scheduler has made next's tree active before (mmu_activate). A new task does not return from here: its first
- * code calls sched_switched(prev), turns interrupts on, and then goes to user mode (by return_to_user() while it has
- * work) or calls its function.
- * Called with interrupts off. Returns in `prev`'s context when it runs again, with what ran before it. */
+ * Called with interrupts off, after the scheduler has made next's tree active (mmu_activate).
+ * Returns in `prev`'s context when it runs again, with what ran before it. A new task does not
+ * return from here: its first code calls sched_switched(prev), turns interrupts on, and then goes
+ * to user mode (by return_to_user() while it has work) or calls its function.
+ */
 struct task *arch_switch(struct task *prev, struct task *next);
 
 /* Makes the boot code's context that of `t`, this CPU's idle task: current from now on. */
@@ -42,12 +44,18 @@ int arch_task_fork(struct task *t, struct task *parent, vaddr_t stack, vaddr_t t
 int arch_task_kernel(struct task *t, void (*fn)(void *), void *arg);
 void arch_task_free(struct task *t);
 
+/* FS and GS base of the current task: arch_prctl(2). -EPERM where no user address. */
+int arch_set_fsbase(u64 base);
+int arch_set_gsbase(u64 base);
+u64 arch_fsbase(struct task *t);
+u64 arch_gsbase(struct task *t);
+
 /* Fresh registers and FPU state for a program that starts at entry, for the current task. */
 void arch_exec(struct regs *regs, vaddr_t entry, vaddr_t stack);
 
 /*
- * Lays a signal frame on the user stack (Linux's rt_sigframe, with XSAVE state) and points regs at the handler.
- * `blocked` is the mask to restore. 0, or -EFAULT with regs untouched.
+ * Lays a signal frame on the user stack (Linux's rt_sigframe, with XSAVE state) and points regs at
+ * the handler. `blocked` is the mask to restore. 0, or -EFAULT with regs untouched.
  */
 int arch_signal_deliver(struct regs *regs, int sig, const struct siginfo *info,
 			const struct sigaction *act, u64 blocked);

@@ -21,13 +21,13 @@ int __must_check user_cmpxchg32(u32 __user *p, u32 expected, u32 new, u32 *old);
 bool user_range_ok(const void __user *p, size_t n);
 
 /* 0 or -EFAULT, for scalars: get_user(var, ptr) where var has *ptr's size, put_user(value, ptr). */
-#define get_user(x, p)                                                                             \
-	({                                                                                         \
-		_Static_assert(sizeof(x) == sizeof(*(p)), "get_user: sizes differ");               \
-		copy_from_user(&(x), (p), sizeof(*(p))) ? -EFAULT : 0;                             \
+#define get_user(x, p)                                                               \
+	({                                                                           \
+		_Static_assert(sizeof(x) == sizeof(*(p)), "get_user: sizes differ"); \
+		copy_from_user(&(x), (p), sizeof(*(p))) ? -EFAULT : 0;               \
 	})
-#define put_user(x, p)                                                                             \
-	({                                                                                         \
-		__typeof__(*(p)) put_v_ = (x);                                                     \
-		copy_to_user((p), (const void *)&put_v_, sizeof(put_v_)) ? -EFAULT : 0;            \
+#define put_user(x, p)                                                                  \
+	({                                                                              \
+		__typeof__(*(p)) put_v_ = (x);                                          \
+		copy_to_user((p), (const void *)&put_v_, sizeof(put_v_)) ? -EFAULT : 0; \
 	})

@@ -1,4 +1,5 @@
-/* User registers as trap and syscall entry leave them on the kernel stack; the order is entry.S's. */
+/* User registers as trap and syscall entry leave them on the kernel stack; the order is entry.S's.
+ */
 #pragma once
 
 #include "kernel/lib/types.h"
@@ -9,3 +10,8 @@ struct regs {
 	u64 orig_rax; /* the call's number; -1 where the entry was no system call */
 	u64 rip, cs, rflags, rsp, ss;
 };
+
+static inline bool regs_user(const struct regs *r)
+{
+	return r->cs & 3;
+}

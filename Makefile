@@ -1,0 +1,164 @@
+# Calf: `make help` lists what there is.
+
+CROSS_COMPILE ?= $(if $(shell command -v x86_64-linux-gnu-gcc),x86_64-linux-gnu-)
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+ifneq ($(findstring clang,$(CC)),)
+CC_TARGET := --target=x86_64-linux-gnu
+endif
+LD := $(CROSS_COMPILE)ld
+OBJCOPY := $(CROSS_COMPILE)objcopy
+# What runs on this machine and not on Calf: the host tests and their tools.
+HOSTCC ?= gcc
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+
+DEBUG ?= 0
+BUILD := $(if $(filter 1,$(DEBUG)),build/debug,build)
+
+# --- the kernel ---------------------------------------------------------------------------------
+
+KERNEL_DIRS := boot arch/x86_64 mm kernel kernel/lib kernel/fs kernel/dev kernel/net
+KERNEL_C := $(wildcard $(KERNEL_DIRS:=/*.c))
+KERNEL_S := $(wildcard $(KERNEL_DIRS:=/*.S))
+KERNEL_OBJS := $(KERNEL_C:%.c=$(BUILD)/%.o) $(KERNEL_S:%.S=$(BUILD)/%.S.o)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+	-Wpointer-arith -Wwrite-strings -Wframe-larger-than=1536
+KERNEL_CPPFLAGS := -I. -Iarch/x86_64/include $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
+KERNEL_CFLAGS := $(CC_TARGET) -std=gnu11 -O2 -g -ffreestanding -fno-pic -mcmodel=kernel \
+	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-omit-frame-pointer \
+	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables \
+	$(WARNINGS) $(CFLAGS)
+KERNEL_LDFLAGS := -m elf_x86_64 -nostdlib -static --build-id=none -z max-page-size=0x1000 \
+	-z noexecstack --fatal-warnings \
+	--unresolved-symbols=ignore-all
+
+all: $(BUILD)/calf.elf $(BUILD)/calf compile_commands.json
+
+# Objects depend on the command that made them, so that another compiler or flag rebuilds them.
+define COMMAND_
+$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) $(KERNEL_LDFLAGS)
+endef
+$(BUILD)/command: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(COMMAND_))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(COMMAND_))' >$@
+
+$(BUILD)/%.o: %.c $(BUILD)/command
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.S.o: %.S $(BUILD)/command
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	@$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+
+# The linker script sees arch/x86_64/layout.h, so it goes through the preprocessor.
+$(BUILD)/linker.ld: linker.ld $(BUILD)/command
+	@mkdir -p $(@D)
+	@$(CC) $(CC_TARGET) -E -P -x c -I. -D__ASSEMBLY__ -MMD -MP -MT $@ -MF $(BUILD)/linker.d $< -o $@
+
+$(BUILD)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(KERNEL_OBJS)' | cmp -s - $@ || echo '$(KERNEL_OBJS)' >$@
+
+$(BUILD)/calf.elf: $(KERNEL_OBJS) $(BUILD)/linker.ld $(BUILD)/objects
+	@echo "  LD      $@"
+	@$(LD) $(KERNEL_LDFLAGS) -T $(BUILD)/linker.ld -o $@ $(KERNEL_OBJS)
+
+# What boots: GRUB would load debug information into memory, but the panic wants the symbols.
+$(BUILD)/calf: $(BUILD)/calf.elf
+	@$(OBJCOPY) --strip-debug $< $@
+
+-include $(KERNEL_OBJS:.o=.d) $(BUILD)/linker.d
+
+define COMPILE_COMMAND_
+{"directory": "$(CURDIR)", "file": "$(1)", "command": "$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) -c $(1)"},
+endef
+compile_commands.json: $(BUILD)/command $(BUILD)/objects
+	@{ echo '['; printf '%s\n' $(foreach f,$(KERNEL_C),'$(call COMPILE_COMMAND_,$(f))') | \
+		sed '$$s/,$$//'; echo ']'; } >$@
+
+# --- user programs, tests -----------------------------------------------------------------------
+
+INITRD ?= build/initrd.cpio
+-include user/build.mk
+-include tests/build.mk
+
+# --- boot ---------------------------------------------------------------------------------------
+
+CMDLINE ?=
+ISO ?= $(BUILD)/calf.iso
+SMP ?= 1
+MEM ?= 2G
+UEFI ?= 0
+QEMU ?= qemu-system-x86_64
+QEMUFLAGS ?=
+OVMF ?= $(firstword $(wildcard /usr/share/ovmf/OVMF.fd /usr/share/OVMF/OVMF_CODE.fd \
+	/usr/share/edk2/x64/OVMF.4m.fd /usr/share/edk2-ovmf/x64/OVMF.fd))
+
+iso: $(BUILD)/calf $(INITRD)
+	@boot/mkiso.sh "$(ISO)" $(BUILD)/calf "$(INITRD)" '$(subst ','\'',$(CMDLINE))'
+
+QEMU_COMMAND = $(QEMU) -cpu max -smp $(SMP) -m $(MEM) $(if $(filter 1,$(UEFI)),-bios $(OVMF)) \
+	-cdrom "$(ISO)" -boot d -display none -serial mon:stdio -no-reboot \
+	-device isa-debug-exit,iobase=0xf4,iosize=4 $(QEMUFLAGS)
+
+# A triple fault ends QEMU with status 0, as a reboot does: its log tells the two apart.
+qemu:
+	@mkdir -p $(BUILD); log=$$(mktemp $(BUILD)/qemu.XXXXXX); trap 'rm -f '$$log EXIT; \
+	$(QEMU_COMMAND) -d cpu_reset -D $$log || exit $$?; \
+	if grep -q '^Triple fault' $$log; then echo "QEMU: triple fault" >&2; exit 3; fi
+
+run:
+	@$(MAKE) --no-print-directory deps DEPS=run
+	@$(MAKE) --no-print-directory iso
+	@echo "Ctrl-A x ends QEMU; 'poweroff -f' ends Calf."
+	@$(MAKE) --no-print-directory qemu
+
+debug:
+	@$(MAKE) --no-print-directory iso
+	@echo "In another terminal: gdb -x arch/x86_64/gdb.py $(BUILD)/calf.elf"
+	@$(QEMU_COMMAND) -s -S
+
+# --- set-up, style ------------------------------------------------------------------------------
+
+DEPS ?= all
+deps:
+	@.ci/deps $(DEPS)
+
+SPARSE ?= sparse
+SPARSE_FLAGS := -D__CHECKER__ -Wno-decl -Wno-non-pointer-null
+sparse:
+	@command -v $(SPARSE) >/dev/null || { echo "sparse is missing: make deps"; exit 1; }
+	@out=$$(for f in $(KERNEL_C); do $(SPARSE) $(SPARSE_FLAGS) $(KERNEL_CPPFLAGS) \
+		-std=gnu11 -ffreestanding -m64 $$f 2>&1; done); \
+		if [ -n "$$out" ]; then echo "$$out"; exit 1; fi
+
+CLANG_FORMAT ?= clang-format
+FORMATTED = $(shell git ls-files '*.c' '*.h')
+format:
+	@$(CLANG_FORMAT) -i $(FORMATTED)
+check-style:
+	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+
+help:
+	@echo "make            builds $(BUILD)/calf.elf (CC=clang, DEBUG=1 for the checking build)"
+	@echo "make run        installs what is missing, builds, boots in QEMU: stress report, then a shell"
+	@echo "make test       installs what is missing, runs the host tests and the QEMU tests; K=word picks"
+	@echo "make test-all   the whole matrix of tests"
+	@echo "make iso        an ISO that boots by BIOS and UEFI: INITRD=file CMDLINE='...' ISO=file"
+	@echo "make qemu       boots ISO=file: SMP=n MEM=2G UEFI=1 QEMUFLAGS='...'; status 0 after power-off"
+	@echo "make debug      the same, stopped, waiting for gdb on port 1234"
+	@echo "make deps       installs the programs that all this needs (Debian, Ubuntu; elsewhere names them)"
+	@echo "make sparse     checks user pointers with sparse; make check-style, make format: clang-format"
+	@echo "make clean      removes what was built"
+
+clean:
+	rm -rf build compile_commands.json
+
+FORCE:
+.PHONY: all iso qemu run debug deps sparse format check-style help clean FORCE
+.DELETE_ON_ERROR:

@@ -1,0 +1,11 @@
+/* Kernel stacks: 16 KiB each, with an unmapped guard below. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+
+/* The lowest address of a stack; its contents are undefined. NULL: no memory. */
+void *kstack_alloc(void) __must_check;
+/* Not the stack that is running. */
+void kstack_free(void *stack);
+/* Gives back every frame that cached stacks hold, and tables that map nothing: for the ledger. */
+void kstack_trim(void);

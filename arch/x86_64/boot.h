@@ -1,0 +1,23 @@
+/* What starts once, in the order of kernel/main.c, and what arch/x86_64/ shares within itself. */
+#pragma once
+
+#include "boot/boot_info.h"
+#include "kernel/lib/compiler.h"
+
+extern struct boot_info boot_info;
+
+/* Fills boot_info from the loader's tags at this physical address. */
+void boot_init(u32 magic, u32 tags);
+
+void serial_init(void);
+void serial_panic(void); /* from now on serial_write() takes no lock and waits a bounded time */
+
+/* The final page tables, page_array, and every free frame to the allocator. */
+void memory_init(const struct boot_info *info);
+/* This CPU's struct percpu, before anything asks who it is. */
+void cpu_init_early(void);
+/* GDT, IDT, TSS, control registers, system call entry. */
+void cpu_init(void);
+
+/* Linker's: kernel/log.c's and the mapper's view of the image. */
+extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
