@@ -14,7 +14,10 @@
 /* A block of 2^order frames, refcount 1, mapcount 0, of this kind; NULL where memory ran out. */
 struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags) __must_check;
 
-/* Exact at any moment: frames that page_alloc could still hand out, per-CPU lists included. */
+/*
+ * Exact at any moment at which no other CPU is inside the allocator: frames that page_alloc could
+ * still hand out, per-CPU lists and the reserve included.
+ */
 u64 frames_free(void);
 /* Frames the allocator was given at boot and by frames_add(): the other side of the ledger. */
 u64 frames_total(void);
@@ -36,11 +39,11 @@ void *kzalloc(size_t size) __must_check;
 void kfree(void *p); /* NULL is fine */
 
 /* A cache of objects of one size. The debug build poisons free objects and checks red zones. */
-struct slab_cache *slab_create(const char *name, size_t size, size_t align);
+struct slab_cache *slab_create(const char *name, size_t size, size_t align); /* boot; never NULL */
 void *slab_alloc(struct slab_cache *c) __must_check;
 void *slab_zalloc(struct slab_cache *c) __must_check;
 void slab_free(struct slab_cache *c, void *obj);
-/* Gives back every frame that slabs hold empty, and this CPU's lists to the buddy: for the ledger. */
+/* Gives back every frame that slabs hold empty, and all CPUs' lists to the buddy: for the ledger. */
 void alloc_trim(void);
 
 /* Frames that slabs hold, for /proc/meminfo. */
@@ -53,3 +56,7 @@ void frames_free_by_order(u64 counts[MAX_ORDER + 1]);
  * next) fails, once. 0 turns it off. Reading back tells how many are left.
  */
 extern u64 alloc_fail_nth;
+/* True where this allocation is the one to fail. Asked once by each public function above. */
+bool alloc_should_fail(void);
+/* Every CPU's single frames go back to the buddy lists. For alloc_trim(). */
+void frames_trim(void);

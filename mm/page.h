@@ -16,7 +16,6 @@
 
 struct family;
 struct mapping;
-struct slab_cache;
 
 enum page_kind {
 	PAGE_FREE,     /* in the allocator */
@@ -30,7 +29,10 @@ enum page_kind {
 
 /* Bits of page->flags. */
 #define PAGE_PINNED BIT(0) /* on a table: a frame below it may be pinned; fork copies it */
-#define PAGE_ZEROED BIT(1) /* on a free frame: holds zeros already */
+#define PAGE_ZEROED BIT(1) /* on a free frame, or one about to be freed: holds zeros already */
+#define PAGE_POISONED BIT(2) /* on a free frame: holds the debug build's poison */
+
+#define PAGE_NO_HEAD 0xff /* page->order of a frame that heads no block of the buddy lists */
 
 #define COUNT_MAX 0x80000000u
 
@@ -42,13 +44,19 @@ struct page {
 		};
 		u64 counts; /* both, so that mapping adds to both in one step */
 	};
-	spinlock_t lock; /* a table's entries; the buddy's or slab's use otherwise */
-	u8 kind;	 /* enum page_kind */
-	u8 order;	 /* of the free or allocated block that this frame heads */
-	u8 level;	 /* a table's: 1 to TABLE_LEVELS */
+	union {
+		spinlock_t lock; /* a table's entries */
+		struct {	 /* PAGE_SLAB, the first frame of a slab; guarded by its cache's lock */
+			u16 free; /* the first free object: its distance from the slab's start / 8 */
+			u16 used; /* objects that are not in the slab's own list */
+		} slab;
+	};
+	u8 kind;  /* enum page_kind */
+	u8 order; /* of the free or allocated block that this frame heads; else PAGE_NO_HEAD */
+	u8 level; /* a table's: 1 to TABLE_LEVELS; a slab's: the number of its cache */
 	u8 flags;
 	union {
-		struct list_head link; /* free, or kept by its owner */
+		struct list_head link; /* free, or kept by its owner; a slab with free objects */
 		struct {	       /* PAGE_ANON */
 			struct family *family;
 			u64 index; /* linear page index within the family's areas */
@@ -61,10 +69,6 @@ struct page {
 			u16 live;   /* entries that are not none */
 			u16 rss[3]; /* of a level-1 table, by enum rss_kind */
 		} table;
-		struct { /* PAGE_SLAB */
-			struct slab_cache *cache;
-			void *freelist;
-		} slab;
 		u64 private[2];
 	};
 };

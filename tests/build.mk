@@ -5,6 +5,8 @@ PYTEST ?= /usr/bin/python3 -m pytest
 # QEMUs at a time: each runs one thread.
 JOBS ?= 2
 
+include tests/unit/build.mk
+
 # --- tests/boot ---------------------------------------------------------------------------------
 
 PROG_DIR := $(BUILD)/tests/progs

@@ -1,0 +1,413 @@
+/*
+ * The frame allocator: a buddy system behind per-CPU stacks of single frames.
+ *
+ *	block		A free block of order n is 2^n frames, aligned to its size. Its first frame
+ *			is PAGE_FREE with that order and lies in node.blocks[n]; the others are
+ *			PAGE_FREE with PAGE_NO_HEAD.
+ *	merged		No two free blocks are buddies (halves of one larger block).
+ *	stack		A frame on a CPU's stack is PAGE_FREE with PAGE_NO_HEAD, so that no buddy
+ *			merges with it.
+ *	count		node.free + every stack's count = the frames that are PAGE_FREE, always.
+ *	blank		A PAGE_FREE frame has both counts 0. PAGE_ZEROED and PAGE_POISONED on it say
+ *			what it holds; each frame has its own, so blocks split and merge freely.
+ *
+ * Single frames, nearly all of the traffic, are pushed and popped under this CPU's own lock, which
+ * nobody else takes but to look for the last free frame. Stacks are filled and emptied in batches;
+ * what is freed last, and so is in the cache, is handed out first.
+ *
+ * The reserve is the last few frames of the buddy lists. It is looked at when a stack is refilled
+ * and not before: the check then costs nothing in the common case.
+ *
+ * Rejected: lists through struct page for the CPU's frames, where each push and pop would wait for
+ * the line of the neighbour; and a bitmap of free buddies, which says what struct page does.
+ */
+#include "kernel/lib/string.h"
+#include "kernel/panic.h"
+#include "mm/alloc.h"
+#include "mm/stat.h"
+
+#define STACK_MAX   64
+#define STACK_BATCH 32 /* a power of two, so that a refill can be one block */
+
+#define POISON_BYTE 0xa5
+
+/* Single free frames of one CPU. */
+struct frame_stack {
+	spinlock_t lock; /* LOCK_PCP: the rest */
+	u32 count;
+	struct page *frames[STACK_MAX];
+} __aligned(64);
+
+struct node {
+	spinlock_t lock; /* LOCK_NODE: blocks, counts, free */
+	struct list_head blocks[MAX_ORDER + 1];
+	u64 counts[MAX_ORDER + 1];
+	u64 free;    /* frames in blocks; atomic, so that it can be read without the lock */
+	u64 total;   /* frames ever added */
+	u64 reserve; /* of free, kept for ALLOC_RESERVE */
+};
+
+static struct frame_stack stacks[MAX_CPUS];
+static struct node node;
+
+struct page *page_array;
+pfn_t page_array_len;
+pfn_t zero_pfn;
+u64 alloc_fail_nth;
+
+/* ---- blocks; all under node.lock ---- */
+
+static void block_link(struct page *p, unsigned order)
+{
+	p->order = (u8)order;
+	list_add(&node.blocks[order], &p->link);
+	node.counts[order]++;
+}
+
+static void block_unlink(struct page *p)
+{
+	list_del(&p->link);
+	node.counts[p->order]--;
+	p->order = PAGE_NO_HEAD;
+}
+
+/* Takes 2^want frames in a row, still PAGE_FREE, out of the smallest block that has them; or NULL.
+ */
+static struct page *block_take(unsigned want)
+{
+	unsigned order = want;
+	struct page *p;
+
+	while (order <= MAX_ORDER && list_empty(&node.blocks[order]))
+		order++;
+	if (order > MAX_ORDER)
+		return NULL;
+	p = list_first(&node.blocks[order], struct page, link);
+	block_unlink(p);
+	while (order > want) {
+		order--;
+		block_link(p + (1u << order), order);
+	}
+	atomic_store(&node.free, node.free - (1u << want));
+	return p;
+}
+
+/* Gives 2^order frames, PAGE_FREE and PAGE_NO_HEAD, back; merges as far as buddies are free. */
+static void block_give(struct page *p, unsigned order)
+{
+	pfn_t pfn = page_to_pfn(p);
+
+	atomic_store(&node.free, node.free + (1u << order));
+	while (order < MAX_ORDER) {
+		pfn_t other = pfn ^ (1u << order);
+		struct page *buddy = &page_array[other];
+
+		if (other >= page_array_len || buddy->kind != PAGE_FREE || buddy->order != order)
+			break;
+		block_unlink(buddy);
+		pfn &= ~(pfn_t)(1u << order);
+		order++;
+	}
+	block_link(&page_array[pfn], order);
+}
+
+/* ---- poison ---- */
+
+#ifdef CONFIG_DEBUG
+static void frame_poison(struct page *p)
+{
+	if (p->flags & PAGE_ZEROED) {
+		if (memchr_inv(page_to_virt(p), 0, PAGE_SIZE))
+			panic("frame %lu: freed as zeroed, and is not", page_to_pfn(p));
+		return;
+	}
+	memset(page_to_virt(p), POISON_BYTE, PAGE_SIZE);
+	p->flags |= PAGE_POISONED;
+}
+
+static void frame_check(struct page *p)
+{
+	int byte = p->flags & PAGE_ZEROED ? 0 : POISON_BYTE;
+	u8 *frame = page_to_virt(p);
+	u8 *bad;
+
+	if (!(p->flags & (PAGE_ZEROED | PAGE_POISONED)))
+		return;
+	bad = memchr_inv(frame, byte, PAGE_SIZE);
+	if (bad)
+		panic("frame %lu: written while free, at offset %ld: %#x", page_to_pfn(p),
+		      (long)(bad - frame), *bad);
+}
+#else
+static void frame_poison(struct page *p)
+{
+	(void)p;
+}
+
+static void frame_check(struct page *p)
+{
+	(void)p;
+}
+#endif
+
+/* ---- from free to used and back ---- */
+
+/* Makes a free frame a used one. The head of its block then gets its order and its reference. */
+static void frame_use(struct page *p, enum page_kind kind, unsigned flags)
+{
+	if (unlikely(p->kind != PAGE_FREE || p->counts))
+		panic("frame %lu: not free in the allocator (kind %u, counts %#lx)", page_to_pfn(p),
+		      p->kind, p->counts);
+	frame_check(p);
+	if (flags & ALLOC_ZERO && !(p->flags & PAGE_ZEROED))
+		mmu_zero_frame(page_to_pfn(p));
+	p->lock.v = 0;
+	p->kind = (u8)kind;
+	p->order = PAGE_NO_HEAD;
+	p->level = 0;
+	p->flags = 0;
+	p->private[0] = 0;
+	p->private[1] = 0;
+}
+
+static void frame_unuse(struct page *p, enum page_kind kind)
+{
+	if (unlikely(p->kind != kind || p->counts || kind <= PAGE_RESERVED))
+		panic("frame %lu: freed in a bad state (kind %u, counts %#lx)", page_to_pfn(p),
+		      p->kind, p->counts);
+	p->flags &= PAGE_ZEROED;
+	frame_poison(p);
+	p->kind = PAGE_FREE;
+	p->order = PAGE_NO_HEAD;
+}
+
+/* ---- stacks ---- */
+
+/* Gives the `n` frames that lay longest on the stack back to the node. Caller holds s->lock. */
+static void stack_drain(struct frame_stack *s, u32 n)
+{
+	spin_lock(&node.lock);
+	for (u32 i = 0; i < n; i++)
+		block_give(s->frames[i], 0);
+	spin_unlock(&node.lock);
+	s->count -= n;
+	memmove(s->frames, s->frames + n, s->count * sizeof(s->frames[0]));
+}
+
+/* Puts up to STACK_BATCH frames on the empty stack, in blocks as large as there are. Caller holds
+ * s->lock. */
+static void stack_refill(struct frame_stack *s, unsigned flags)
+{
+	u64 keep = flags & ALLOC_RESERVE ? 0 : node.reserve;
+	u32 want = flags & ALLOC_RESERVE ? 1 : STACK_BATCH;
+
+	spin_lock(&node.lock);
+	while (want && node.free > keep) {
+		unsigned order = 0;
+		struct page *p;
+
+		while (order < MAX_ORDER && list_empty(&node.blocks[order]))
+			order++;
+		while (1u << order > want || 1u << order > node.free - keep)
+			order--;
+		p = block_take(order);
+		for (u32 i = 1u << order; i--;)
+			s->frames[s->count++] = p + i;
+		want -= 1u << order;
+	}
+	spin_unlock(&node.lock);
+}
+
+static void stacks_drain_all(void)
+{
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		struct frame_stack *s = &stacks[cpu];
+
+		if (!atomic_load(&s->count))
+			continue;
+		spin_lock(&s->lock);
+		stack_drain(s, s->count);
+		spin_unlock(&s->lock);
+	}
+}
+
+/* ---- the public face ---- */
+
+/* True where alloc_fail_nth says that this allocation is the one to fail. */
+bool alloc_should_fail(void)
+{
+	return alloc_fail_nth && --alloc_fail_nth == 0;
+}
+
+/* A block, or a single frame that no stack refill could get. */
+static struct page *take_from_node(unsigned order, unsigned flags)
+{
+	u64 keep = flags & ALLOC_RESERVE ? 0 : node.reserve;
+	struct page *p = NULL;
+
+	for (int try = 0; try < 2; try++) {
+		spin_lock(&node.lock);
+		if (node.free >= keep + (1u << order))
+			p = block_take(order);
+		spin_unlock(&node.lock);
+		if (p || try)
+			break;
+		/* Other CPUs' stacks hold the rest, or the buddies of what is free. */
+		stacks_drain_all();
+	}
+	return p;
+}
+
+static struct page *alloc_slow(enum page_kind kind, unsigned order, unsigned flags)
+{
+	struct page *p;
+
+	ASSERT(order <= MAX_ORDER);
+	p = take_from_node(order, flags);
+	if (!p)
+		return NULL;
+	for (u32 i = 0; i < 1u << order; i++)
+		frame_use(p + i, kind, flags);
+	p->order = (u8)order;
+	p->counts = 1;
+	vm_count_n(VM_pgalloc, 1u << order);
+	return p;
+}
+
+struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags)
+{
+	struct frame_stack *s = &stacks[cpu_id()];
+	struct page *p;
+
+	if (unlikely(alloc_should_fail()))
+		return NULL;
+	if (unlikely(order))
+		return alloc_slow(kind, order, flags);
+	spin_lock(&s->lock);
+	if (unlikely(!s->count)) {
+		stack_refill(s, flags);
+		if (!s->count) {
+			spin_unlock(&s->lock);
+			return alloc_slow(kind, order, flags);
+		}
+	}
+	p = s->frames[s->count - 1];
+	atomic_store(&s->count, s->count - 1);
+	spin_unlock(&s->lock);
+	frame_use(p, kind, flags);
+	p->order = 0;
+	p->counts = 1;
+	vm_count(VM_pgalloc);
+	return p;
+}
+
+void page_free(struct page *p)
+{
+	struct frame_stack *s = &stacks[cpu_id()];
+	unsigned order = p->order;
+	enum page_kind kind = p->kind;
+
+	if (unlikely(order)) {
+		if (order > MAX_ORDER)
+			panic("frame %lu: freed, and heads no block (kind %u)", page_to_pfn(p),
+			      kind);
+		vm_count_n(VM_pgfree, 1u << order);
+		for (u32 i = 0; i < 1u << order; i++)
+			frame_unuse(p + i, kind);
+		spin_lock(&node.lock);
+		block_give(p, order);
+		spin_unlock(&node.lock);
+		return;
+	}
+	vm_count(VM_pgfree);
+	frame_unuse(p, kind);
+	spin_lock(&s->lock);
+	if (unlikely(s->count == STACK_MAX))
+		stack_drain(s, STACK_BATCH);
+	s->frames[s->count] = p;
+	atomic_store(&s->count, s->count + 1);
+	spin_unlock(&s->lock);
+}
+
+u64 frames_free(void)
+{
+	u64 n = atomic_load(&node.free);
+
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		n += atomic_load(&stacks[cpu].count);
+	return n;
+}
+
+u64 frames_total(void)
+{
+	return node.total;
+}
+
+void frames_free_by_order(u64 counts[MAX_ORDER + 1])
+{
+	spin_lock(&node.lock);
+	for (unsigned order = 0; order <= MAX_ORDER; order++)
+		counts[order] = node.counts[order];
+	spin_unlock(&node.lock);
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		counts[0] += atomic_load(&stacks[cpu].count);
+}
+
+void frames_trim(void)
+{
+	stacks_drain_all();
+}
+
+static void frame_blank(struct page *p, enum page_kind kind)
+{
+	*p = (struct page){.kind = (u8)kind, .order = PAGE_NO_HEAD};
+}
+
+void frames_init(struct page *array, pfn_t len)
+{
+	page_array = array;
+	page_array_len = len;
+	for (pfn_t pfn = 0; pfn < len; pfn++)
+		frame_blank(&array[pfn], PAGE_RESERVED);
+
+	memset(&node, 0, sizeof(node));
+	spin_init(&node.lock, LOCK_NODE);
+	for (unsigned order = 0; order <= MAX_ORDER; order++)
+		list_init(&node.blocks[order]);
+	memset(stacks, 0, sizeof(stacks));
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		spin_init(&stacks[cpu].lock, LOCK_PCP);
+}
+
+void frames_add(pfn_t start, pfn_t end)
+{
+	ASSERT(start <= end && end <= page_array_len);
+	for (pfn_t pfn = start; pfn < end; pfn++) {
+		if (page_array[pfn].kind != PAGE_RESERVED)
+			panic("frame %lu: added twice", pfn);
+		frame_blank(&page_array[pfn], PAGE_FREE);
+	}
+	spin_lock(&node.lock);
+	node.total += end - start;
+	node.reserve = min(node.total / 128, 1024ul);
+	while (start < end) {
+		unsigned order = 0;
+
+		while (order < MAX_ORDER && !(start & ((2u << order) - 1)) &&
+		       end - start >= 2u << order)
+			order++;
+		block_give(&page_array[start], order);
+		start += 1u << order;
+	}
+	spin_unlock(&node.lock);
+}
+
+void frames_init_zero(void)
+{
+	struct page *p = page_alloc(PAGE_KERNEL, 0, ALLOC_ZERO);
+
+	if (!p)
+		panic("no memory for the zero page");
+	p->kind = PAGE_RESERVED;
+	zero_pfn = page_to_pfn(p);
+}

@@ -1,0 +1,43 @@
+# Host tests: mm/ and kernel/lib/ as they are, under AddressSanitizer and UBSan.
+# Included by tests/build.mk, and stands alone: make -f tests/unit/build.mk unit
+
+UNIT_CC     ?= gcc
+UNIT_OUT    := build/unit-$(notdir $(UNIT_CC))
+UNIT_DEFS   := -DCALF_HOST -DCONFIG_DEBUG -D_GNU_SOURCE
+UNIT_SAN    ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined
+UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -Itests/unit/include $(UNIT_DEFS) $(UNIT_SAN) \
+	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+	-Wpointer-arith -Wwrite-strings -fno-strict-aliasing -fno-omit-frame-pointer \
+	-fno-common -fno-builtin -pthread
+
+# string.c and format.c define what the C library defines too: under names of their own.
+UNIT_RENAMED := kernel/lib/string.c kernel/lib/format.c tests/unit/test_string.c tests/unit/test_format.c
+UNIT_RENAME  := -include tests/unit/include/rename.h
+
+UNIT_SRC  := $(filter-out $(UNIT_RENAMED),$(wildcard kernel/lib/*.c mm/*.c)) \
+	kernel/lib/string.c kernel/lib/format.c \
+	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c)
+UNIT_OBJ  := $(UNIT_SRC:%.c=$(UNIT_OUT)/%.o)
+UNIT_TEST := $(patsubst tests/unit/%.c,$(UNIT_OUT)/%,$(wildcard tests/unit/test_*.c))
+
+.PHONY: unit unit-build
+unit-build: $(UNIT_TEST)
+
+# One binary a subject; the last line says how many checks passed and failed.
+unit: unit-build
+	@tests/unit/run $(UNIT_TEST)
+
+$(UNIT_OUT)/lib.a: $(UNIT_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(UNIT_OUT)/test_%: $(UNIT_OUT)/tests/unit/test_%.o $(UNIT_OUT)/lib.a
+	@$(UNIT_CC) $(UNIT_SAN) -pthread -o $@ $^
+
+$(UNIT_OUT)/%.o: %.c tests/unit/build.mk
+	@mkdir -p $(@D)
+	@echo "  UNITCC $<"
+	@$(UNIT_CC) $(UNIT_CFLAGS) $(if $(filter $<,$(UNIT_RENAMED)),$(UNIT_RENAME)) -MMD -MP -c -o $@ $<
+
+.SECONDARY:
+-include $(shell find $(UNIT_OUT) -name '*.d' 2>/dev/null)
