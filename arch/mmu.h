@@ -45,7 +45,7 @@ struct mmu {
 void mmu_init_root(pte_t *root);
 /* Makes m the tree that this CPU walks; NULL: the kernel's alone. */
 void mmu_activate(struct mmu *m);
-/* After the tree has no user entries left, before its root is freed: no CPU holds on to it. */
+/* Before the tree is taken apart: no CPU walks it afterwards, nor has anything of it cached. */
 void mmu_forget(struct mmu *m);
 
 /*

@@ -16,7 +16,10 @@ typedef struct {
 	u32 v;
 } spinlock_t;
 
-#define SPINLOCK_INIT(rank) {(u32)(rank) << 8}
+#define SPINLOCK_INIT(rank)      \
+	{                        \
+		(u32)(rank) << 8 \
+	}
 
 static inline void spin_init(spinlock_t *l, enum lock_rank rank)
 {

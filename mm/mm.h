@@ -29,12 +29,13 @@ struct mm_stat {
 };
 
 struct mm {
-	struct mmu mmu;	     /* the root, and the CPUs that walk it */
-	struct page *root;   /* its level-4 table; mapcount 0, refcount 1: no entry references it */
-	struct rwsem lock;   /* areas, and everything below up to `rss` */
+	struct mmu mmu;	   /* the root, and the CPUs that walk it */
+	struct page *root; /* its level-4 table; mapcount 0, refcount 1: no entry references it */
+	struct rwsem lock; /* areas, and everything below up to `rss` */
 	struct area_set *areas;
 	struct family *family;
 	struct list_head family_link; /* in family->members, under family->lock */
+	struct list_head all_link;    /* in the list of all mms, mm/rmap.c's */
 
 	vaddr_t mmap_base; /* mmap searches downwards from here */
 	vaddr_t brk_start, brk;
@@ -43,17 +44,18 @@ struct mm {
 	vaddr_t arg_start, arg_end, env_start, env_end;
 	vaddr_t vdso;
 	u64 saved_auxv[48]; /* pairs, ended by AT_NULL; /proc/pid/auxv */
-	struct file *exe;   /* the file executed, referenced; may be NULL */
+	struct file *exe;   /* the file executed, referenced; may be NULL. Gone with the areas. */
 
 	u64 total_pages;  /* of all areas */
 	u64 data_pages;	  /* private writable, not stack: VmData */
 	u64 stack_pages;  /* VmStk */
 	u64 exec_pages;	  /* VmExe + VmLib */
 	u64 locked_pages; /* of VM_LOCKED areas */
+	u64 commit_pages; /* of VM_ACCOUNT areas: what the mm has of Committed_AS */
 	u64 peak_total, peak_rss;
 
-	s64 rss[RSS_KINDS]; /* entries that map a counted frame, by kind. Atomic. */
-	u64 table_frames;   /* tables referenced by this tree, shared ones too: VmPTE. Atomic. */
+	s64 rss[RSS_KINDS];  /* entries that map a counted frame, by kind. Atomic. */
+	u64 table_frames;    /* tables referenced by this tree, shared ones too: VmPTE. Atomic. */
 	struct mm_stat stat; /* atomic, each */
 
 	u32 refs;	 /* tasks, and whoever looks through /proc. Atomic. */
@@ -81,8 +83,11 @@ enum fault_result {
 	FAULT_OOM,    /* no frame; the caller ends somebody and retries */
 };
 
-/* The #PF handler's way in, for user and kernel accesses alike. `access` is one PROT_ bit. Counts the fault in the mm. */
+/* The #PF handler's way in, for user and kernel accesses alike. `access` is one PROT_ bit. Counts
+ * the fault in the mm. */
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, unsigned access);
+
+void mm_init(void);
 
 /* A new, empty address space for exec: a family of its own. NULL: no memory. */
 struct mm *mm_create(void) __must_check;
@@ -91,10 +96,11 @@ struct mm *mm_create(void) __must_check;
  * `stack` is the user stack pointer. NULL: no memory, and nothing has changed.
  */
 struct mm *mm_fork(struct mm *parent, vaddr_t stack) __must_check;
-void mm_get(struct mm *mm);	  /* one more `refs` */
-void mm_put(struct mm *mm);	  /* the last one frees the struct */
-void mm_get_user(struct mm *mm);  /* one more task: `users` (mm_create and mm_fork hand out one) */
-void mm_put_user(struct mm *mm);  /* the last one drops areas, tree and frames, and one `refs` */
+void mm_get(struct mm *mm);	 /* one more `refs` */
+void mm_put(struct mm *mm);	 /* the last one frees the struct */
+void mm_get_user(struct mm *mm); /* one more task: `users` (mm_create and mm_fork hand out one) */
+bool mm_get_live(struct mm *mm); /* mm_get_user() unless the areas are gone already: false */
+void mm_put_user(struct mm *mm); /* the last one drops areas, tree and frames, and one `refs` */
 
 /* As mmap(2) and its kin, with Linux's errno values, negative. Addresses come back as long. */
 long mm_mmap(struct mm *mm, vaddr_t addr, u64 len, unsigned prot, unsigned flags, struct file *file,
@@ -112,7 +118,8 @@ long mm_map_stack(struct mm *mm, vaddr_t top, u64 size);
 /* Faults [addr, addr+len) in, for writing where the areas allow it. Holds no lock on entry. */
 long mm_populate(struct mm *mm, vaddr_t addr, u64 len);
 
-/* Reads or writes another address space (or one's own): /proc/pid/mem, exec's argument pages. Bytes done, or -EFAULT. */
+/* Reads or writes another address space (or one's own): /proc/pid/mem, exec's argument pages. Bytes
+ * done, or -EFAULT. */
 ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
 
 static inline u64 mm_rss(const struct mm *mm)
@@ -123,12 +130,14 @@ static inline u64 mm_rss(const struct mm *mm)
 	return n > 0 ? (u64)n : 0;
 }
 
+#define PSS_SHIFT 12
+
 /* One page of a walk: what /proc/pid/smaps, pagemap and the audits see. */
 struct page_view {
 	vaddr_t va;
 	pte_t pte;	   /* the leaf; never none */
 	struct page *page; /* NULL for the zero page */
-	u64 pss_shift12;   /* this mm's share of the frame, in 1/4096 of a page */
+	u64 pss;	   /* this mm's share of the frame, in bytes << PSS_SHIFT */
 	bool exclusive;	   /* nobody else reaches the frame through a table */
 };
 /*

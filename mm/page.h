@@ -2,11 +2,11 @@
  * struct page: what the kernel knows of a frame of 4 KiB.
  *
  *	count		mapcount = page-table entries, in all trees, that reference the frame,
- *			whether it holds data or a table. refcount = every holder: those entries, the
- *			page cache, a pin of the kernel. The frame is free when refcount is 0.
- *	wrap		Each reference costs eight bytes of memory at least, and both counts stick at
- *			COUNT_MAX: a frame that got there is never freed rather than freed too early.
- *	zero page	Reserved frames (PAGE_RESERVED) are not counted.
+ *			whether it holds data or a table. refcount = every holder: those entries,
+ *the page cache, a pin of the kernel. The frame is free when refcount is 0. wrap		Each
+ *reference costs eight bytes of memory at least, and both counts stick at COUNT_MAX: a frame that
+ *got there is never freed rather than freed too early. zero page	Reserved frames
+ *(PAGE_RESERVED) are not counted.
  */
 #pragma once
 
@@ -19,7 +19,8 @@ struct mapping;
 
 enum page_kind {
 	PAGE_FREE,     /* in the allocator */
-	PAGE_RESERVED, /* firmware, kernel image, struct pages, the zero page: never counted or freed */
+	PAGE_RESERVED, /* firmware, kernel image, struct pages, the zero page: never counted or
+			  freed */
 	PAGE_KERNEL,   /* allocated, no more said of it: stacks, buffers */
 	PAGE_SLAB,
 	PAGE_TABLE, /* a page table of a user tree */
@@ -107,7 +108,8 @@ static inline u32 page_refcount(const struct page *p)
 	return atomic_load(&p->refcount);
 }
 
-/* True where one entry references the frame and nobody else holds it. Stable for that entry's owner. */
+/* True where one entry references the frame and nobody else holds it. Stable for that entry's
+ * owner. */
 static inline bool page_sole_owner(const struct page *p)
 {
 	return atomic_load(&p->counts) == (1ull << 32 | 1);

@@ -11,10 +11,11 @@ struct mapping {
 	spinlock_t lock; /* LOCK_MAPPING: pages, nr_pages */
 	struct radix_tree pages;
 	u64 nr_pages;
-	u64 size;	   /* bytes: faults past its last page are SIGBUS. Atomic; changed under the inode's lock. */
-	u32 areas;	   /* areas that map it, in all mms. Atomic. */
+	u64 size;  /* bytes: faults past its last page are SIGBUS. Atomic; changed under the inode's
+		      lock. */
+	u32 areas; /* areas that map it, in all mms. Atomic. */
 	u32 shared_writable; /* of those, shared and writable. Atomic. */
-	bool shmem;	   /* pages count as RssShmem rather than RssFile */
+	bool shmem;	     /* pages count as RssShmem rather than RssFile */
 };
 
 void mapping_init(struct mapping *m, bool shmem);
@@ -28,9 +29,10 @@ struct page *mapping_get(struct mapping *m, u64 index) __must_check;
 
 /*
  * Cuts the contents to `size` bytes: pages past it leave the cache and every address space that
- * maps them, the rest of the last page is cleared. Caller holds the inode's lock, no mm's.
+ * maps them, the rest of the last page is cleared. Caller holds the inode's lock, no mm's. 0, or
+ * -ENOMEM with the contents as they were.
  */
-void mapping_truncate(struct mapping *m, u64 size);
+int __must_check mapping_truncate(struct mapping *m, u64 size);
 
 /* Machine-wide, for /proc/meminfo: pages in caches, and of them shmem. */
 u64 mapping_total_pages(void);
@@ -39,8 +41,10 @@ u64 mapping_total_shmem(void);
 /* What mm asks of kernel/fs about a file (the host tests have their own). */
 struct mapping *file_mapping(struct file *f); /* NULL: cannot be mapped (-ENODEV) */
 struct file *file_get(struct file *f);
+/* Also called with an mm's lock held: for a file that can be mapped it takes no sleeping lock. */
 void file_put(struct file *f);
 bool file_can_read(struct file *f);  /* opened for reading */
 bool file_can_write(struct file *f); /* opened for writing */
-/* A new unlinked file of `size` bytes of zeros, behind MAP_SHARED|MAP_ANONYMOUS. ERR_PTR on failure. */
+/* A new unlinked file of `size` bytes of zeros, behind MAP_SHARED|MAP_ANONYMOUS. ERR_PTR on
+ * failure. */
 struct file *shmem_file(const char *name, u64 size);

@@ -7,36 +7,36 @@
 #include "arch/cpu.h"
 #include "kernel/lib/atomic.h"
 
-#define VM_EVENTS(X)                                                                               \
-	X(pgfault)	      /* faults of any kind */                                              \
-	X(pgmajfault)	      /* that waited for a device: none here yet */                         \
-	X(pgalloc)	      /* frames handed out */                                               \
-	X(pgfree)	      /* frames given back */                                               \
-	X(cow_copy)	      /* write faults that copied a frame */                                \
-	X(cow_reuse)	      /* write faults in which the last owner kept its frame */             \
-	X(cow_table_copy)     /* tables copied because a tree that shares them wrote below */       \
-	X(cow_rearm)	      /* upper entries made writable again by the last owner of the table */ \
-	X(cow_huge_copy)      /* 2 MiB copied at once */                                            \
-	X(cow_huge_split)     /* 2 MiB split into 512 entries */                                    \
-	X(zero_fill)	      /* frames of zeros given to a fault */                                \
-	X(zero_map)	      /* read faults answered by the zero page */                           \
-	X(file_map)	      /* faults answered by a page of the page cache */                     \
-	X(fault_spurious)     /* faults that found nothing left to do */                            \
-	X(fork)		      /* address spaces duplicated */                                       \
-	X(fork_copied_tables) /* tables that fork copied */                                         \
-	X(fork_shared_tables) /* tables that fork shared */                                         \
-	X(fork_copied_pages)  /* data frames that fork copied (level 0) */                          \
-	X(fork_shared_pages)  /* data frames that fork shared entry by entry */                     \
-	X(tlb_flush_range)                                                                         \
-	X(tlb_flush_all)                                                                           \
-	X(tlb_shootdown) /* flushes that had to reach another CPU */                                \
+#define VM_EVENTS(X)                                                                             \
+	X(pgfault)	  /* faults of any kind */                                               \
+	X(pgmajfault)	  /* that waited for a device: none here yet */                          \
+	X(pgalloc)	  /* frames handed out */                                                \
+	X(pgfree)	  /* frames given back */                                                \
+	X(cow_copy)	  /* write faults that copied a frame */                                 \
+	X(cow_reuse)	  /* write faults in which the last owner kept its frame */              \
+	X(cow_table_copy) /* tables copied because a tree that shares them wrote below */        \
+	X(cow_rearm)	  /* upper entries made writable again by the last owner of the table */ \
+	X(cow_huge_copy)  /* 2 MiB copied at once */                                             \
+	X(cow_huge_split) /* 2 MiB split into 512 entries */                                     \
+	X(zero_fill)	  /* frames of zeros given to a fault */                                 \
+	X(zero_map)	  /* read faults answered by the zero page */                            \
+	X(file_map)	  /* faults answered by a page of the page cache */                      \
+	X(fault_spurious) /* faults that found nothing left to do */                             \
+	X(fork)		  /* address spaces duplicated */                                        \
+	X(fork_copied_tables) /* tables that fork copied */                                      \
+	X(fork_shared_tables) /* tables that fork shared */                                      \
+	X(fork_copied_pages)  /* data frames that fork copied (level 0) */                       \
+	X(fork_shared_pages)  /* data frames that fork shared entry by entry */                  \
+	X(tlb_flush_range)                                                                       \
+	X(tlb_flush_all)                                                                         \
+	X(tlb_shootdown) /* flushes that had to reach another CPU */                             \
 	X(oom_kill)
 
 enum vm_event {
 #define X(name) VM_##name,
 	VM_EVENTS(X)
 #undef X
-	VM_EVENT_COUNT
+	    VM_EVENT_COUNT
 };
 
 extern u64 vm_events[MAX_CPUS][VM_EVENT_COUNT] __aligned(64);

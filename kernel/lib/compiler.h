@@ -4,51 +4,51 @@
 #include "kernel/lib/types.h"
 
 #ifdef __CHECKER__
-#define __user  __attribute__((noderef, address_space(1)))
+#define __user	__attribute__((noderef, address_space(1)))
 #define __force __attribute__((force))
 #else
 #define __user
 #define __force
 #endif
 
-#define __must_check  __attribute__((warn_unused_result))
-#define __noreturn    __attribute__((noreturn))
-#define __packed      __attribute__((packed))
-#define __aligned(n)  __attribute__((aligned(n)))
-#define __section(s)  __attribute__((section(s)))
-#define __unused      __attribute__((unused))
-#define __noinline    __attribute__((noinline))
+#define __must_check   __attribute__((warn_unused_result))
+#define __noreturn     __attribute__((noreturn))
+#define __packed       __attribute__((packed))
+#define __aligned(n)   __attribute__((aligned(n)))
+#define __section(s)   __attribute__((section(s)))
+#define __unused       __attribute__((unused))
+#define __noinline     __attribute__((noinline))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
-#define __init        __attribute__((section(".init.text"), cold))
-#define __initdata    __attribute__((section(".init.data")))
+#define __init	       __attribute__((section(".init.text"), cold))
+#define __initdata     __attribute__((section(".init.data")))
 
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
 #define unreachable() __builtin_unreachable()
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
-#define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
-#define BIT(n)                          (1ull << (n))
-#define ALIGN_UP(x, a)                  (((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
-#define ALIGN_DOWN(x, a)                ((x) & ~((__typeof__(x))(a) - 1))
-#define DIV_ROUND_UP(n, d)              (((n) + (d) - 1) / (d))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
+#define BIT(n)				(1ull << (n))
+#define ALIGN_UP(x, a)			(((x) + (a)-1) & ~((__typeof__(x))(a)-1))
+#define ALIGN_DOWN(x, a)		((x) & ~((__typeof__(x))(a)-1))
+#define DIV_ROUND_UP(n, d)		(((n) + (d)-1) / (d))
 
-#define min(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) min_a_ = (a);                                                        \
-		__typeof__(b) min_b_ = (b);                                                        \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                 \
+#define min(a, b)                                  \
+	({                                         \
+		__typeof__(a) min_a_ = (a);        \
+		__typeof__(b) min_b_ = (b);        \
+		min_a_ < min_b_ ? min_a_ : min_b_; \
 	})
-#define max(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) max_a_ = (a);                                                        \
-		__typeof__(b) max_b_ = (b);                                                        \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
+#define max(a, b)                                  \
+	({                                         \
+		__typeof__(a) max_a_ = (a);        \
+		__typeof__(b) max_b_ = (b);        \
+		max_a_ > max_b_ ? max_a_ : max_b_; \
 	})
 
-#define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
+#define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
-#define barrier()        __asm__ __volatile__("" ::: "memory")
+#define barrier()	 __asm__ __volatile__("" ::: "memory")
 
 /* A pointer-returning function reports an errno as ERR_PTR(-ENOMEM); NULL is never an error. */
 #define MAX_ERRNO 4095

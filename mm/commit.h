@@ -1,0 +1,32 @@
+/*
+ * Overcommit: how much memory may be promised. As Linux's vm.overcommit_memory: 0 refuses only what
+ * can never be had, 1 refuses nothing, 2 keeps promises within CommitLimit.
+ */
+#pragma once
+
+#include "mm/area.h"
+
+extern int vm_overcommit_memory;
+extern int vm_overcommit_ratio; /* per cent of memory, for mode 2 */
+
+/* Promises n pages. -ENOMEM where the mode forbids; `single`: they are one request, which mode 0
+ * weighs. */
+int __must_check commit_reserve(u64 n, bool single);
+void commit_release(u64 n);
+u64 commit_limit(void); /* pages */
+u64 committed_as(void); /* pages */
+
+/* Pages that an area of these flags is accounted for. */
+static inline u64 commit_pages_of(u32 flags, u64 pages)
+{
+	return flags & VM_ACCOUNT ? pages : 0;
+}
+
+/* Releases what such an area had promised, and returns it. */
+static inline u64 commit_give_back(u32 flags, u64 pages)
+{
+	u64 n = commit_pages_of(flags, pages);
+
+	commit_release(n);
+	return n;
+}

@@ -1,0 +1,17 @@
+/*
+ * A family: the address spaces that descend by fork from one exec. An anonymous frame names its
+ * family and its linear index, so "who maps this frame" is asked of the family's members.
+ */
+#pragma once
+
+#include "mm/mm.h"
+
+struct family {
+	spinlock_t lock; /* LOCK_FAMILY: members */
+	struct list_head members;
+	u32 refs; /* member mms, and frames that outlive the mm which named them. Atomic. */
+};
+
+struct family *family_create(void);
+void family_join(struct family *f, struct mm *mm);
+void family_leave(struct mm *mm);

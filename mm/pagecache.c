@@ -1,0 +1,121 @@
+/* The page cache: frames of a file by index. See mm/pagecache.h. */
+#include "mm/pagecache.h"
+#include "kernel/errno.h"
+#include "kernel/lib/string.h"
+#include "mm/rmap.h"
+#include "mm/tree.h"
+
+static u64 total_pages, total_shmem; /* atomic */
+
+u64 mapping_total_pages(void)
+{
+	return atomic_load(&total_pages);
+}
+
+u64 mapping_total_shmem(void)
+{
+	return atomic_load(&total_shmem);
+}
+
+void mapping_init(struct mapping *m, bool shmem)
+{
+	memset(m, 0, sizeof(*m));
+	spin_init(&m->lock, LOCK_MAPPING);
+	radix_init(&m->pages);
+	m->shmem = shmem;
+}
+
+static void count_pages(struct mapping *m, s64 n)
+{
+	m->nr_pages += (u64)n;
+	atomic_add(&total_pages, (u64)n);
+	if (m->shmem)
+		atomic_add(&total_shmem, (u64)n);
+}
+
+/* Takes the first page at or after *index out of the cache, with the cache's reference; NULL: no
+ * more. */
+static struct page *take_from(struct mapping *m, u64 *index)
+{
+	struct page *p;
+
+	spin_lock(&m->lock);
+	p = radix_next(&m->pages, index);
+	if (p) {
+		radix_remove(&m->pages, *index);
+		count_pages(m, -1);
+	}
+	spin_unlock(&m->lock);
+	return p;
+}
+
+void mapping_destroy(struct mapping *m)
+{
+	u64 index = 0;
+	struct page *p;
+
+	while ((p = take_from(m, &index)))
+		page_put(p);
+}
+
+struct page *mapping_find(struct mapping *m, u64 index)
+{
+	struct page *p;
+
+	spin_lock(&m->lock);
+	p = radix_get(&m->pages, index);
+	if (p)
+		page_get(p);
+	spin_unlock(&m->lock);
+	return p;
+}
+
+struct page *mapping_get(struct mapping *m, u64 index)
+{
+	struct page *p = mapping_find(m, index), *new;
+
+	if (p)
+		return p;
+	new = page_alloc(PAGE_FILE, 0, ALLOC_ZERO);
+	if (!new)
+		return NULL;
+	new->file.mapping = m;
+	new->file.index = index;
+	spin_lock(&m->lock);
+	p = radix_get(&m->pages, index); /* somebody may have filled the hole meanwhile */
+	if (!p && !radix_set(&m->pages, index, new)) {
+		p = new;
+		new = NULL;
+		count_pages(m, 1);
+	}
+	if (p)
+		page_get(p);
+	spin_unlock(&m->lock);
+	if (new)
+		page_put(new);
+	return p;
+}
+
+int mapping_truncate(struct mapping *m, u64 size)
+{
+	u64 first = DIV_ROUND_UP(size, PAGE_SIZE), index = first, old = atomic_load(&m->size);
+	struct page *p;
+
+	/* New faults past the end are refused from here on, so what is unmapped below stays so. */
+	atomic_store(&m->size, size);
+	if (atomic_load(&m->areas) && size < old && rmap_unmap_file(m, first)) {
+		atomic_store(&m->size, old);
+		return -ENOMEM;
+	}
+	while ((p = take_from(m, &index)))
+		page_put(p);
+	if (size & ~PAGE_MASK) {
+		p = mapping_find(m, size >> PAGE_SHIFT);
+		if (p) {
+			memset((u8 *)page_to_virt(p) + (size & ~PAGE_MASK), 0,
+			       PAGE_SIZE - (size & ~PAGE_MASK));
+			page_put(p);
+		}
+	}
+	return 0;
+}

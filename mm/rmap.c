@@ -1,0 +1,78 @@
+/*
+ * Who maps this? Asked by truncation, which is rare, so that mapping a page costs nothing here:
+ * each mm is asked for areas of the file. Truncating a file that no area maps asks nobody.
+ */
+#include "mm/rmap.h"
+#include "kernel/errno.h"
+#include "mm/area.h"
+#include "mm/tree.h"
+
+static spinlock_t all_lock = SPINLOCK_INIT(LOCK_FAMILY); /* guards all_mms */
+static struct list_head all_mms = LIST_INIT(all_mms);
+
+void rmap_add_mm(struct mm *mm)
+{
+	spin_lock(&all_lock);
+	list_add_tail(&all_mms, &mm->all_link);
+	spin_unlock(&all_lock);
+}
+
+void rmap_remove_mm(struct mm *mm)
+{
+	spin_lock(&all_lock);
+	list_del(&mm->all_link);
+	spin_unlock(&all_lock);
+}
+
+/* The next mm on the list that still has areas, with a user reference; NULL: no more. */
+static struct mm *next_mm(struct mm *after)
+{
+	struct mm *found = NULL;
+	struct list_head *l;
+
+	spin_lock(&all_lock);
+	for (l = after ? after->all_link.next : all_mms.next; l != &all_mms; l = l->next) {
+		struct mm *mm = list_entry(l, struct mm, all_link);
+
+		if (mm_get_live(mm)) {
+			found = mm;
+			break;
+		}
+	}
+	spin_unlock(&all_lock);
+	return found;
+}
+
+static int unmap_in(struct mm *mm, struct mapping *m, u64 first)
+{
+	struct gather g;
+	int err = 0;
+
+	gather_init(&g, mm);
+	rwsem_write_lock(&mm->lock);
+	for (struct area *a = area_first(mm); a && !err; a = area_next(a)) {
+		u64 skip;
+
+		if (a->map != m || a->pgoff + area_pages(a) <= first)
+			continue;
+		skip = first > a->pgoff ? first - a->pgoff : 0;
+		err = tree_zap(mm, a->start + (skip << PAGE_SHIFT), a->end, &g);
+	}
+	gather_flush(&g);
+	rwsem_write_unlock(&mm->lock);
+	return err;
+}
+
+int rmap_unmap_file(struct mapping *m, u64 first)
+{
+	struct mm *mm = next_mm(NULL), *next;
+	int err = 0;
+
+	for (; mm; mm = next) {
+		if (!err)
+			err = unmap_in(mm, m, first);
+		next = next_mm(mm);
+		mm_put_user(mm);
+	}
+	return err;
+}

@@ -1,0 +1,15 @@
+/* The reverse map: from the frames of a file to the address spaces that may map them. */
+#pragma once
+
+#include "mm/pagecache.h"
+
+/*
+ * Empties every entry, in any address space, for pages of m from index `first` on; private copies
+ * go too, as Linux does. Takes each mm's lock exclusive. 0, or -ENOMEM (the edge of a shared table
+ * could not be copied): then some address spaces still map some of the pages.
+ */
+int __must_check rmap_unmap_file(struct mapping *m, u64 first);
+
+/* Every mm that has areas is known here, from its creation until its last user leaves. */
+void rmap_add_mm(struct mm *mm);
+void rmap_remove_mm(struct mm *mm);

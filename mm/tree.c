@@ -1,0 +1,512 @@
+/*
+ * Own, copy, drop: the three things done to a tree of frames.
+ *
+ * Words
+ *	tree	what hangs from one mm's root. Trees may have subtrees in common.
+ *	own	a path is owned where every table on it has mapcount 1, so that only this tree
+ *		reaches it; it is armed where W is set in every upper entry of it.
+ *
+ * Invariants
+ *	count	page->mapcount is the number of entries, in all tables, that reference the frame
+ *	protect	an upper entry has W only where the table below it has mapcount 1. A leaf entry has
+ *		W only where its frame has mapcount 1 and refcount 1, or where it is PTE_SHARED.
+ *	own	an entry changes only while its path is owned (clearing W is free: on a shared path
+ *		it has no effect, since the CPU takes the AND of all the W on its way)
+ *	live	table.live is the number of entries that are not none; table.rss splits those of
+ *		a leaf table by kind, the zero page left out
+ *
+ * Who may do what
+ *	faults		hold mm->lock shared. Threads race for one table under its lock; an owned
+ *table stays owned until the lock is held exclusive, so walking down needs no lock. fork, unmap...
+ *hold mm->lock exclusive. other trees	may copy a table that they share with us at any time. They
+ *read it, clear W and add to the mapcounts below, under its lock.
+ *
+ * Rejected: a count of processes per page (sharing a table would have to touch each page below
+ * it, which is what sharing is to avoid); a lock of the whole subtree (a fault takes one table
+ *lock).
+ */
+#include "mm/tree.h"
+#include "kernel/errno.h"
+#include "kernel/panic.h"
+#include "mm/pagecache.h"
+#include "mm/stat.h"
+
+#define TABLE_BITS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
+
+enum rss_kind page_rss_kind(const struct page *page)
+{
+	switch (page->kind) {
+	case PAGE_ANON:
+		return RSS_ANON;
+	case PAGE_FILE:
+		return page->file.mapping && page->file.mapping->shmem ? RSS_SHMEM : RSS_FILE;
+	default:
+		return RSS_NONE;
+	}
+}
+
+struct page *table_alloc(unsigned level)
+{
+	struct page *t = page_alloc(PAGE_TABLE, 0, ALLOC_ZERO);
+
+	if (!t)
+		return NULL;
+	spin_init(&t->lock, LOCK_TABLE);
+	t->level = (u8)level;
+	t->flags = 0;
+	t->private[0] = t->private[1] = 0;
+	return t;
+}
+
+void table_free(struct page *table)
+{
+	page_put(table);
+}
+
+static void drop_table(struct page *table)
+{
+	pte_t *e = table_entries(table);
+	u32 left = table->table.live;
+
+	for (unsigned i = 0; left; i++) {
+		struct page *p;
+
+		if (pte_none(e[i]))
+			continue;
+		left--;
+		p = pte_page(e[i]);
+		if (p)
+			tree_drop(p);
+	}
+	page_free(table);
+}
+
+void tree_drop(struct page *page)
+{
+	if (!page_unmap(page))
+		return;
+	if (page->kind == PAGE_TABLE)
+		drop_table(page);
+	else
+		page_free(page);
+}
+
+void tree_count(const struct page *table, struct tree_count *c)
+{
+	const pte_t *e = table_entries(table);
+	u32 left = table->table.live;
+
+	c->tables++;
+	if (table->level == 1) {
+		for (unsigned k = 0; k < RSS_KINDS; k++)
+			c->rss[k] += table->table.rss[k];
+		return;
+	}
+	for (unsigned i = 0; left; i++) {
+		if (pte_none(e[i]))
+			continue;
+		left--;
+		tree_count(pfn_to_page(pte_pfn(e[i])), c);
+	}
+}
+
+/* The entry of the copy, where the frame below is shared from now on; protects the original too. */
+static pte_t share_entry(pte_t *from)
+{
+	pte_t e = pte_load(from);
+	struct page *p = pte_page(e);
+
+	if (p)
+		page_map(p);
+	if (pte_shared(e) || !pte_writable(e))
+		return e;
+	pte_clear_bits(from, PTE_WRITE);
+	return pte_without(pte_load(from), PTE_WRITE);
+}
+
+/* An eager copy of a leaf: frames that are private to the tree, and they alone, are duplicated. */
+static int copy_frame_entry(pte_t *from, pte_t *to)
+{
+	pte_t e = pte_load(from);
+	struct page *p = pte_page(e), *copy;
+
+	if (!p || pte_shared(e) || p->kind != PAGE_ANON) {
+		*to = share_entry(from);
+		return 0;
+	}
+	copy = page_alloc(PAGE_ANON, 0, 0);
+	if (!copy)
+		return -ENOMEM;
+	mmu_copy_frame(page_to_pfn(copy), page_to_pfn(p));
+	copy->anon.family = p->anon.family;
+	copy->anon.index = p->anon.index;
+	atomic_store(&copy->mapcount, 1);
+	*to = pte_make(page_to_pfn(copy), e.v & ~PTE_PFN_MASK);
+	vm_count(VM_fork_copied_pages);
+	return 0;
+}
+
+/* Copies the table below *from, and what hangs below it as far as share_level says. */
+static int copy_table_entry(pte_t *from, pte_t *to, unsigned level, unsigned share_level)
+{
+	struct page *copy = table_alloc(level);
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	atomic_store(&copy->mapcount, 1);
+	*to = pte_make(page_to_pfn(copy), TABLE_BITS);
+	err = tree_copy_table(copy, pfn_to_page(pte_pfn(pte_load(from))), share_level);
+	vm_count(VM_fork_copied_tables);
+	return err;
+}
+
+/* One entry of a table of this level. On failure *to references what was copied, or nothing. */
+static int copy_entry(pte_t *from, pte_t *to, unsigned level, unsigned share_level)
+{
+	if (level - 1 < share_level) {
+		*to = share_entry(from);
+		return 0;
+	}
+	if (level == 1)
+		return copy_frame_entry(from, to);
+	return copy_table_entry(from, to, level - 1, share_level);
+}
+
+int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
+{
+	pte_t *from = table_entries(src), *to = table_entries(dst);
+	unsigned level = src->level;
+	u32 left;
+	int err = 0;
+
+	spin_lock(&src->lock);
+	left = src->table.live;
+	for (unsigned i = 0; left && !err; i++) {
+		if (pte_none(pte_load(&from[i])))
+			continue;
+		left--;
+		err = copy_entry(&from[i], &to[i], level, share_level);
+		if (!pte_none(to[i]))
+			dst->table.live++;
+	}
+	for (unsigned k = 0; k < RSS_KINDS && level == 1; k++)
+		dst->table.rss[k] = src->table.rss[k];
+	spin_unlock(&src->lock);
+	if (level - 1 < share_level && level == 1)
+		vm_count_n(VM_fork_shared_pages, dst->table.live);
+	return err;
+}
+
+/* Puts a table where there was none. The parent is locked. */
+static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct page *table)
+{
+	atomic_store(&table->mapcount, 1);
+	pte_store(slot, pte_make(page_to_pfn(table), TABLE_BITS));
+	parent->table.live++;
+	atomic_inc(&mm->table_frames);
+}
+
+/*
+ * Replaces a shared table by the copy `new`. The parent is locked and owned. The other trees may
+ * change the old table as soon as its mapcount says that they own it, so this tree's CPUs let go of
+ * it first.
+ */
+static void unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t base)
+{
+	struct page *old = pfn_to_page(pte_pfn(pte_load(slot)));
+
+	/* Sharing all that lies below cannot fail: nothing is allocated. */
+	if (tree_copy_table(new, old, old->level))
+		panic("copying a table of level %u failed", old->level);
+	atomic_store(&new->mapcount, 1);
+	pte_store(slot, pte_make(page_to_pfn(new), TABLE_BITS));
+	mmu_flush_range(&mm->mmu, base, base + level_size(old->level + 1u));
+	tree_drop(old);
+	vm_count(VM_cow_table_copy);
+}
+
+/* The slow half of own_child(): the entry is none, or lacks W. */
+static struct page *own_child_slow(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t va)
+{
+	unsigned level = parent->level;
+	struct page *spare = NULL, *child;
+	pte_t e = pte_load(slot);
+
+	if (pte_none(e) || page_mapcount(pfn_to_page(pte_pfn(e))) != 1) {
+		spare = table_alloc(level - 1);
+		if (!spare)
+			return NULL;
+	}
+	spin_lock(&parent->lock);
+	e = pte_load(slot); /* another thread may have been here while the lock was not held */
+	if (pte_none(e)) {
+		ASSERT(spare); /* it was none before: only an exclusive holder removes tables */
+		link_table(mm, parent, slot, spare);
+		spare = NULL;
+	} else if (!pte_writable(e)) {
+		child = pfn_to_page(pte_pfn(e));
+		if (page_mapcount(child) == 1) {
+			pte_store(slot, pte_with(e, PTE_WRITE));
+			vm_count(VM_cow_rearm);
+		} else {
+			ASSERT(spare); /* mapcount 1 is stable while mm->lock is held */
+			unshare_table(mm, slot, spare, ALIGN_DOWN(va, level_size(level)));
+			spare = NULL;
+		}
+	}
+	child = pfn_to_page(pte_pfn(pte_load(slot)));
+	spin_unlock(&parent->lock);
+	if (spare)
+		table_free(spare);
+	return child;
+}
+
+/* The table below entry `slot` of an owned parent, made, armed or copied so that it is owned too.
+ */
+static inline struct page *own_child(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t va)
+{
+	pte_t e = pte_load(slot);
+
+	if (likely(pte_writable(e)))
+		return pfn_to_page(pte_pfn(e)); /* by "protect": its mapcount is 1 */
+	return own_child_slow(mm, parent, slot, va);
+}
+
+int tree_own(struct mm *mm, vaddr_t va, unsigned level, struct slot *s)
+{
+	struct page *table = mm->root;
+
+	for (unsigned l = TABLE_LEVELS; l > level; l--) {
+		table = own_child(mm, table, &table_entries(table)[level_index(va, l)], va);
+		if (!table)
+			return -ENOMEM;
+	}
+	spin_lock(&table->lock);
+	s->table = table;
+	s->pte = &table_entries(table)[level_index(va, level)];
+	return 0;
+}
+
+void slot_put(struct slot *s)
+{
+	spin_unlock(&s->table->lock);
+}
+
+static void count_leaf(struct mm *mm, struct page *table, pte_t e, int sign)
+{
+	struct page *p = pte_page(e);
+	enum rss_kind kind = p ? page_rss_kind(p) : RSS_NONE;
+
+	if (kind == RSS_NONE)
+		return;
+	table->table.rss[kind] = (u16)(table->table.rss[kind] + sign);
+	atomic_add(&mm->rss[kind], sign);
+}
+
+pte_t slot_set(struct mm *mm, struct slot *s, pte_t new)
+{
+	pte_t old = pte_load(s->pte);
+
+	if (pte_none(new)) {
+		old = pte_take(s->pte);
+	} else {
+		if (!pte_none(old))
+			old = pte_take(s->pte);
+		pte_store(s->pte, new);
+	}
+	if (!pte_none(old)) {
+		count_leaf(mm, s->table, old, -1);
+		s->table->table.live--;
+	}
+	if (!pte_none(new)) {
+		count_leaf(mm, s->table, new, 1);
+		s->table->table.live++;
+	}
+	return old;
+}
+
+pte_t tree_lookup(const struct mm *mm, vaddr_t va)
+{
+	const struct page *table = mm->root;
+	u64 write = PTE_WRITE;
+	pte_t e;
+
+	for (unsigned l = TABLE_LEVELS;; l--) {
+		e = pte_load(&table_entries(table)[level_index(va, l)]);
+		if (pte_none(e))
+			return e;
+		write &= e.v;
+		if (l == 1)
+			return (pte_t){(e.v & ~PTE_WRITE) | write};
+		table = pfn_to_page(pte_pfn(e));
+	}
+}
+
+/* --- Ranges: a recursion over an owned table, with [start, end) inside what the table maps. --- */
+
+/* Unlinks the subtree below `slot`, of which the range covers all, shared or not. */
+static void zap_subtree(struct mm *mm, struct page *table, pte_t *slot, vaddr_t va,
+			struct gather *g)
+{
+	struct page *child = pfn_to_page(pte_pfn(pte_load(slot)));
+	struct tree_count c = {0};
+
+	tree_count(child, &c);
+	for (unsigned k = 0; k < RSS_KINDS; k++)
+		atomic_sub(&mm->rss[k], c.rss[k]);
+	atomic_sub(&mm->table_frames, c.tables);
+	spin_lock(&table->lock);
+	pte_take(slot);
+	table->table.live--;
+	spin_unlock(&table->lock);
+	gather_add(g, va, level_size(table->level), child);
+}
+
+static void zap_leaves(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,
+		       struct gather *g)
+{
+	struct slot s = {.table = table};
+
+	for (vaddr_t va = start; va < end && table->table.live; va += PAGE_SIZE) {
+		pte_t old;
+
+		s.pte = &table_entries(table)[level_index(va, 1)];
+		if (pte_none(pte_load(s.pte)))
+			continue;
+		spin_lock(&table->lock);
+		old = slot_set(mm, &s, (pte_t){0});
+		spin_unlock(&table->lock);
+		gather_add(g, va, PAGE_SIZE, pte_page(old));
+	}
+}
+
+static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,
+		     struct gather *g)
+{
+	u64 size = level_size(table->level);
+	vaddr_t next;
+
+	if (table->level == 1) {
+		zap_leaves(mm, table, start, end, g);
+		return 0;
+	}
+	for (vaddr_t va = start; va < end; va = next) {
+		pte_t *slot = &table_entries(table)[level_index(va, table->level)];
+		struct page *child;
+		int err;
+
+		next = min(ALIGN_DOWN(va, size) + size, end);
+		if (pte_none(pte_load(slot)))
+			continue;
+		if (next - va == size) {
+			zap_subtree(mm, table, slot, va, g);
+			continue;
+		}
+		child = own_child(mm, table, slot, va);
+		if (!child)
+			return -ENOMEM;
+		err = zap_range(mm, child, va, next, g);
+		if (err)
+			return err;
+		if (!child->table.live)
+			zap_subtree(mm, table, slot, ALIGN_DOWN(va, size), g);
+	}
+	return 0;
+}
+
+/* Owns the tables that a range with an edge at va covers only in part: then zapping it cannot fail.
+ */
+static int own_edge(struct mm *mm, vaddr_t va)
+{
+	struct page *table = mm->root;
+
+	for (unsigned l = TABLE_LEVELS; l > 1 && va & (level_size(l) - 1); l--) {
+		pte_t *slot = &table_entries(table)[level_index(va, l)];
+
+		if (pte_none(pte_load(slot)))
+			break;
+		table = own_child(mm, table, slot, va);
+		if (!table)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int tree_zap(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
+{
+	u64 rss = mm_rss(mm);
+
+	if (rss > mm->peak_rss)
+		mm->peak_rss = rss;
+	if (own_edge(mm, start) || own_edge(mm, end))
+		return -ENOMEM;
+	return zap_range(mm, mm->root, start, end, g);
+}
+
+static int for_each_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,
+			  tree_leaf_fn fn, void *arg)
+{
+	u64 size = level_size(table->level);
+	vaddr_t next;
+
+	for (vaddr_t va = start; va < end; va = next) {
+		pte_t *slot = &table_entries(table)[level_index(va, table->level)];
+
+		next = min(ALIGN_DOWN(va, size) + size, end);
+		if (pte_none(pte_load(slot)))
+			continue;
+		if (table->level == 1) {
+			struct slot s = {slot, table};
+
+			if (!fn)
+				return 0;
+			spin_lock(&table->lock);
+			fn(mm, va, &s, arg);
+			spin_unlock(&table->lock);
+		} else {
+			struct page *child = own_child(mm, table, slot, va);
+			int err = child ? for_each_range(mm, child, va, next, fn, arg) : -ENOMEM;
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+int tree_own_range(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	return for_each_range(mm, mm->root, start, end, NULL, NULL);
+}
+
+int tree_for_each(struct mm *mm, vaddr_t start, vaddr_t end, tree_leaf_fn fn, void *arg)
+{
+	return for_each_range(mm, mm->root, start, end, fn, arg);
+}
+
+static vaddr_t next_in(const struct page *table, vaddr_t start, vaddr_t end)
+{
+	u64 size = level_size(table->level);
+	vaddr_t next;
+
+	for (vaddr_t va = start; va < end; va = next) {
+		pte_t e = pte_load(&table_entries(table)[level_index(va, table->level)]);
+		vaddr_t found;
+
+		next = min(ALIGN_DOWN(va, size) + size, end);
+		if (pte_none(e))
+			continue;
+		if (table->level == 1)
+			return va;
+		found = next_in(pfn_to_page(pte_pfn(e)), va, next);
+		if (found < next)
+			return found;
+	}
+	return end;
+}
+
+vaddr_t tree_next(const struct mm *mm, vaddr_t va, vaddr_t end)
+{
+	return va < end ? next_in(mm->root, va, end) : end;
+}

@@ -1,0 +1,97 @@
+/*
+ * The tree of frames: page tables whose inner nodes may be shared between address spaces just as
+ * the data below them is. See mm/tree.c for the rules.
+ */
+#pragma once
+
+#include "mm/gather.h"
+#include "mm/mm.h"
+
+/* An entry that may be changed: its path is owned, its table locked. */
+struct slot {
+	pte_t *pte;
+	struct page *table;
+};
+
+static inline pte_t *table_entries(const struct page *table)
+{
+	return page_to_virt(table);
+}
+
+/* The frame that an entry references where it is counted; NULL for the zero page and other reserved
+ * ones. */
+static inline struct page *pte_page(pte_t e)
+{
+	struct page *p = pfn_to_page(pte_pfn(e));
+
+	return p->kind == PAGE_RESERVED ? NULL : p;
+}
+
+/* How RSS counts the frame of a leaf entry. */
+enum rss_kind page_rss_kind(const struct page *page);
+
+/*
+ * Owns the path to va down to the table of this level, making tables where there are none, and
+ * returns the entry with its table locked; slot_put() ends that. The caller holds mm->lock.
+ * 0 or -ENOMEM: what was owned on the way stays owned, which nobody can tell.
+ */
+int __must_check tree_own(struct mm *mm, vaddr_t va, unsigned level, struct slot *s);
+void slot_put(struct slot *s);
+
+/*
+ * Sets the entry of an owned, locked leaf. Keeps live counts and RSS; does not touch the mapcount
+ * of either frame, nor flush: the caller does both. Returns what the entry was.
+ */
+pte_t slot_set(struct mm *mm, struct slot *s, pte_t new);
+
+/* Drops one entry's reference to a frame; a table nobody references any more drops its entries in
+ * turn. */
+void tree_drop(struct page *page);
+
+/* What hangs below a table: leaf entries by kind, and tables, the given one included. */
+struct tree_count {
+	s64 rss[RSS_KINDS];
+	u64 tables;
+};
+void tree_count(const struct page *table, struct tree_count *c);
+
+/*
+ * Empties [start, end): whole subtrees by dropping their reference, the tables at the edges after
+ * owning their path. Caller holds mm->lock exclusive and flushes g. 0, or -ENOMEM with nothing
+ * changed: only where an edge lies in a shared table.
+ */
+int __must_check tree_zap(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g);
+
+/* Owns each path of [start, end) that has a leaf table. Caller holds mm->lock exclusive. 0 or
+ * -ENOMEM. */
+int __must_check tree_own_range(struct mm *mm, vaddr_t start, vaddr_t end);
+
+/*
+ * Owns each path of [start, end) that has a leaf table, and calls fn with each non-empty leaf
+ * entry, its table locked. fn may use slot_set(). Caller holds mm->lock exclusive. -ENOMEM: some
+ * were not visited; cannot be after tree_own_range().
+ */
+typedef void (*tree_leaf_fn)(struct mm *mm, vaddr_t va, struct slot *s, void *arg);
+int __must_check tree_for_each(struct mm *mm, vaddr_t start, vaddr_t end, tree_leaf_fn fn,
+			       void *arg);
+
+/* The first address in [va, end), a page's, whose leaf entry is not none; `end` where there is
+ * none. */
+vaddr_t tree_next(const struct mm *mm, vaddr_t va, vaddr_t end);
+
+/* The leaf entry as the CPU would see it, W being 0 where any entry above has it 0; none where
+ * there is none. */
+pte_t tree_lookup(const struct mm *mm, vaddr_t va);
+
+/* A new table of this level, empty, with no reference but the caller's. NULL: no memory. */
+struct page *table_alloc(unsigned level) __must_check;
+/* Gives back a table that no entry references. */
+void table_free(struct page *table);
+
+/*
+ * Copies a table into dst, which is new and empty. Frames and tables below `share_level` are
+ * shared: W is cleared in both entries of each private one and its mapcount grows; those at or
+ * above it are copied in turn. -ENOMEM: dst is partly filled, and the caller drops it; in src some
+ * W may have been cleared.
+ */
+int __must_check tree_copy_table(struct page *dst, struct page *src, unsigned share_level);
