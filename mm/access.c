@@ -1,0 +1,47 @@
+/* Reaching into an address space from the kernel, by its tables: another process's, or one not yet
+ * run. */
+#include "kernel/errno.h"
+#include "kernel/lib/string.h"
+#include "mm/tree.h"
+
+/*
+ * Copies within one page, where it is there with the right. mm->lock is held throughout, so that no
+ * fork can make the frame shared between the look and the copy. False: fault it in first.
+ */
+static bool copy_page_part(struct mm *mm, vaddr_t va, void *buf, size_t n, bool write)
+{
+	bool done = false;
+	pte_t e;
+
+	rwsem_read_lock(&mm->lock);
+	e = tree_lookup(mm, va);
+	if (pte_present(e) && (!write || pte_writable(e))) {
+		u8 *p = (u8 *)pfn_to_virt(pte_pfn(e)) + (va & ~PAGE_MASK);
+
+		if (write)
+			memcpy(p, buf, n);
+		else
+			memcpy(buf, p, n);
+		done = true;
+	}
+	rwsem_read_unlock(&mm->lock);
+	return done;
+}
+
+ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		vaddr_t at = va + done;
+		size_t n = min(len - done, (size_t)(PAGE_SIZE - (at & ~PAGE_MASK)));
+
+		if (at < va || at >= USER_END)
+			break;
+		if (copy_page_part(mm, at, (u8 *)buf + done, n, write))
+			done += n;
+		else if (mm_fault(mm, at, write ? PROT_WRITE : PROT_READ) != FAULT_OK)
+			break;
+	}
+	return done || !len ? (ssize_t)done : -EFAULT;
+}
