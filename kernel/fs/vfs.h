@@ -26,6 +26,7 @@
 #include "mm/pagecache.h"
 
 struct dentry;
+struct fd_table;
 struct file;
 struct inode;
 struct mount;
