@@ -29,8 +29,9 @@ enum page_kind {
 };
 
 /* Bits of page->flags. */
-#define PAGE_PINNED BIT(0) /* on a table: a frame below it may be pinned; fork copies it */
-#define PAGE_ZEROED BIT(1) /* on a free frame, or one about to be freed: holds zeros already */
+#define PAGE_PINNED   BIT(0) /* on a table: a frame below it may be pinned; fork copies it */
+#define PAGE_ZEROED   BIT(1) /* on a free frame, or one about to be freed: holds zeros already */
+#define PAGE_SEEN     BIT(2) /* on a table, during an audit */
 #define PAGE_POISONED BIT(2) /* on a free frame: holds the debug build's poison */
 
 #define PAGE_NO_HEAD 0xff /* page->order of a frame that heads no block of the buddy lists */
@@ -47,8 +48,9 @@ struct page {
 	};
 	union {
 		spinlock_t lock; /* a table's entries */
-		struct {	 /* PAGE_SLAB, the first frame of a slab; guarded by its cache's lock */
-			u16 free; /* the first free object: its distance from the slab's start / 8 */
+		struct { /* PAGE_SLAB, the first frame of a slab; guarded by its cache's lock */
+			u16 free; /* the first free object: its distance from the slab's start / 8
+				   */
 			u16 used; /* objects that are not in the slab's own list */
 		} slab;
 	};

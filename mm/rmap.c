@@ -24,6 +24,17 @@ void rmap_remove_mm(struct mm *mm)
 	spin_unlock(&all_lock);
 }
 
+struct mm *rmap_first_mm(void)
+{
+	return list_empty(&all_mms) ? NULL : list_first(&all_mms, struct mm, all_link);
+}
+
+struct mm *rmap_next_mm(struct mm *mm)
+{
+	return mm->all_link.next == &all_mms ? NULL
+					     : list_first(&mm->all_link, struct mm, all_link);
+}
+
 /* The next mm on the list that still has areas, with a user reference; NULL: no more. */
 static struct mm *next_mm(struct mm *after)
 {

@@ -13,3 +13,7 @@ int __must_check rmap_unmap_file(struct mapping *m, u64 first);
 /* Every mm that has areas is known here, from its creation until its last user leaves. */
 void rmap_add_mm(struct mm *mm);
 void rmap_remove_mm(struct mm *mm);
+
+/* All of them, for the audit: the caller sees to it that none comes or goes. */
+struct mm *rmap_first_mm(void);
+struct mm *rmap_next_mm(struct mm *mm);
