@@ -31,6 +31,9 @@ void lock_order_acquire(const void *lock, enum lock_rank rank);
 void lock_order_release(const void *lock, enum lock_rank rank);
 /* Panics where a spinlock is held: called wherever the caller may sleep. */
 void lock_order_may_sleep(void);
+/* The same check for sleeping locks, which a task holds rather than a CPU. */
+void lock_order_sleep_acquire(enum lock_rank rank);
+void lock_order_sleep_release(enum lock_rank rank);
 #else
 static inline void lock_order_acquire(const void *lock, enum lock_rank rank)
 {
@@ -44,6 +47,14 @@ static inline void lock_order_release(const void *lock, enum lock_rank rank)
 }
 static inline void lock_order_may_sleep(void)
 {
+}
+static inline void lock_order_sleep_acquire(enum lock_rank rank)
+{
+	(void)rank;
+}
+static inline void lock_order_sleep_release(enum lock_rank rank)
+{
+	(void)rank;
 }
 #endif
 

@@ -381,13 +381,13 @@ SYSCALL_LIST(DECLARE)
 
 const syscall_fn syscall_table[NR_SYSCALLS] = {
 #define ENTRY(nr, name) [nr] = sys_##name,
-	SYSCALL_LIST(ENTRY)
+    SYSCALL_LIST(ENTRY)
 #undef ENTRY
 };
 
 static const char *const syscall_names[NR_SYSCALLS] = {
 #define NAME(nr, name) [nr] = #name,
-	SYSCALL_LIST(NAME)
+    SYSCALL_LIST(NAME)
 #undef NAME
 };
 

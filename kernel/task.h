@@ -65,9 +65,13 @@ struct task {
 	u32 cpu;
 	s32 nice;
 	bool on_cpu, on_queue;
-	u64 slice_left_ns, run_start_ns;
+	u64 slice_left_ns;
+	u64 run_start_ns; /* accounted for up to here */
+	u64 switched_ns;  /* got the CPU at this time */
 	u64 cpu_mask;
 	u64 tick_user, tick_system; /* timer ticks that found it in user mode, in the kernel */
+	u64 utime_shown;	    /* neither time may go backwards for who asks twice */
+	u64 stime_shown;
 
 	/* signals: under proc->sighand_lock */
 	u64 blocked, saved_blocked; /* saved_blocked: to restore after sigsuspend, ppoll... */
@@ -97,10 +101,10 @@ struct task {
 };
 
 /* task->work: what the way back to user mode has to do. */
-#define WORK_RESCHED BIT(0)
-#define WORK_SIGNAL  BIT(1) /* a signal may be pending */
-#define WORK_TIMER   BIT(2) /* an interval timer of the process has run out */
-#define WORK_START   BIT(3) /* a new task's first step */
+#define WORK_RESCHED (1u << 0)
+#define WORK_SIGNAL  (1u << 1) /* a signal may be pending */
+#define WORK_TIMER   (1u << 2) /* an interval timer of the process has run out */
+#define WORK_START   (1u << 3) /* a new task's first step */
 
 /* What signals do to a process; shared between processes by CLONE_SIGHAND. */
 struct sighand {
@@ -180,6 +184,8 @@ s32 process_last_pid(void);
 struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
 /* Starts process 1: fn(arg) in the kernel, which ends in kernel_exec(). Panics where it cannot. */
 void init_start(void (*fn)(void *), void *arg);
+/* CPU time of one task till now; user and system time as the timer's samples divide it. */
+void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns);
 /* Boot: makes the boot code the idle task of this CPU. Before anything that sleeps. */
 void task_init(void);
 /* The boot code becomes the idle loop. */
@@ -203,8 +209,8 @@ void trap_exception(struct regs *regs, unsigned vector, u64 error);
  */
 bool trap_page_fault(struct regs *regs, vaddr_t va, unsigned access, bool user);
 
-/* Makes a sleeping task runnable. Safe in interrupt handlers. */
-void task_wake(struct task *t);
+/* Makes a sleeping task runnable; false where it was not asleep. Safe in interrupt handlers. */
+bool task_wake(struct task *t);
 /* Gives up the CPU if somebody else should have it: a safe point in long loops. Holds no spinlock. */
 void cond_resched(void);
 void schedule(void);

@@ -30,7 +30,8 @@ struct itimerspec {
 	struct timespec interval, value;
 };
 
-/* Nanoseconds of a user's timespec: -EFAULT, or -EINVAL where it is no valid duration. Saturates. */
+/* Nanoseconds of a user's timespec: -EFAULT, or -EINVAL where it is no valid duration. Saturates.
+ */
 int timespec_get(u64 *ns, const struct timespec __user *p);
 int timespec_put(struct timespec __user *p, u64 ns);
 int timeval_get(u64 *ns, const struct timeval __user *p);

@@ -1,0 +1,38 @@
+/* The scheduler, as the rest of kernel/ and /proc see it; kernel/task.h has what everybody calls.
+ */
+#pragma once
+
+#include "kernel/task.h"
+
+#define NICE_MIN (-20)
+#define NICE_MAX 19
+
+/* Puts a new task on this CPU's run queue for the first time. */
+void sched_start(struct task *t);
+/* Wakes t where its state is one of `states` (bits of 1 << enum task_state). */
+bool sched_wake(struct task *t, u32 states);
+/* Interrupts t's user mode so that it sees new work bits soon, if it runs on a CPU. */
+void sched_kick(struct task *t);
+/* sched_yield(2). */
+void sched_give_up(void);
+/* The timer interrupt's part: samples, and ends the time slice. Interrupts are off. */
+void sched_tick(bool user, u64 now);
+/* What one slice of this nice value lasts. */
+u64 sched_slice_ns(s32 nice);
+
+struct cpu_times {
+	u64 user_ns, nice_ns, system_ns, idle_ns;
+};
+void sched_cpu_times(u32 cpu, struct cpu_times *t);
+/* Tasks that run or could, and switches since boot, over all CPUs. */
+u32 sched_nr_running(void);
+u64 sched_nr_switches(void);
+/* Load averages over 1, 5 and 15 minutes, in 1/65536. */
+void sched_load(u64 load[3]);
+
+/* timer.c: an interrupt on this CPU at `deadline` at the latest. Interrupts are off. */
+void timer_need(u64 deadline);
+/* Boot: t, which runs this code, is this CPU's idle task. */
+void sched_adopt_idle(struct task *t);
+/* Frees what a dead task needed to run, once another task runs on its CPU. Interrupts are off. */
+void task_reclaim(struct task *t);

@@ -1,0 +1,344 @@
+/*
+ * Tasks and processes as objects: their memory, pids, and the table of all processes.
+ *
+ * References to a process: one of the table's while it is in it, one of each of its tasks until
+ * that task runs no more, and those of whoever looked it up. The leader's struct task lives as long
+ * as the process, since /proc shows it after its end.
+ */
+#include "kernel/process.h"
+
+#include "arch/clock.h"
+#include "kernel/fs/vfs.h"
+#include "kernel/lib/string.h"
+
+#define PID_FIRST_AGAIN 300 /* numbers below are not used a second time */
+#define PROCESSES_MAX	30000
+
+spinlock_t tasks_lock = SPINLOCK_INIT(LOCK_TASKS);
+struct process *init_process;
+
+/* All under tasks_lock. */
+static struct rb_tree processes;
+static u32 nr_processes;
+static u16 pid_uses[PID_MAX]; /* as pid, group and session: 2 * PROCESSES_MAX + 1 at most */
+static s32 last_pid = 1;      /* which is init's, whenever it starts */
+
+static struct slab_cache *process_cache, *task_cache;
+struct process idle_process;
+static struct sighand idle_sighand;
+static struct task idle_task;
+
+struct task *task_alloc(void)
+{
+	struct task *t = slab_zalloc(task_cache);
+
+	if (!t)
+		return NULL;
+	list_init(&t->run_link);
+	list_init(&t->thread_link);
+	sigpending_init(&t->pending);
+	t->start_ns = clock_ns();
+	return t;
+}
+
+void task_free(struct task *t)
+{
+	slab_free(task_cache, t);
+}
+
+static void process_setup(struct process *p, struct task *leader)
+{
+	p->refs = 1;
+	p->leader = leader;
+	leader->proc = p;
+	list_init(&p->children);
+	list_init(&p->sibling);
+	list_init(&p->threads);
+	waitq_init(&p->child_wait);
+	spin_init(&p->sighand_lock, LOCK_SIGHAND);
+	sigpending_init(&p->shared);
+	itimer_init(p);
+	p->dumpable = true;
+	p->start_ns = leader->start_ns;
+}
+
+struct process *process_alloc(void)
+{
+	struct process *p = slab_zalloc(process_cache);
+	struct task *t = task_alloc();
+
+	if (!p || !t) {
+		if (p)
+			slab_free(process_cache, p);
+		if (t)
+			task_free(t);
+		return NULL;
+	}
+	process_setup(p, t);
+	return p;
+}
+
+void process_get(struct process *p)
+{
+	atomic_inc(&p->refs);
+}
+
+void process_put(struct process *p)
+{
+	if (atomic_dec(&p->refs))
+		return;
+	DEBUG_ASSERT(p->reaped || !p->pid);
+	task_free(p->leader);
+	slab_free(process_cache, p);
+}
+
+void task_reclaim(struct task *t)
+{
+	struct process *p = t->proc;
+
+	arch_task_free(t);
+	if (t != p->leader)
+		task_free(t);
+	process_put(p);
+}
+
+u32 process_limit(void)
+{
+	/* A process takes some 32 frames to live: beyond that, fork should fail before memory does.
+	 */
+	return (u32)min(frames_total() / 32, (u64)PROCESSES_MAX);
+}
+
+s32 pid_alloc(void)
+{
+	s32 pid = last_pid;
+
+	if (nr_processes >= process_limit())
+		return -EAGAIN;
+	do {
+		if (++pid >= PID_MAX)
+			pid = PID_FIRST_AGAIN;
+		if (pid == last_pid)
+			return -EAGAIN;
+	} while (pid_uses[pid]);
+	last_pid = pid;
+	pid_uses[pid] = 1;
+	return pid;
+}
+
+void pid_hold(s32 pid)
+{
+	pid_uses[pid]++;
+}
+
+void pid_drop(s32 pid)
+{
+	DEBUG_ASSERT(pid_uses[pid]);
+	pid_uses[pid]--;
+}
+
+void process_publish(struct process *p, struct process *parent)
+{
+	struct rb_node **link = &processes.root, *above = NULL;
+
+	while (*link) {
+		above = *link;
+		link = p->pid < rb_entry(above, struct process, pid_node)->pid ? &above->left
+									       : &above->right;
+	}
+	rb_insert_at(&processes, &p->pid_node, above, link);
+	nr_processes++;
+	p->parent = parent;
+	list_add_tail(&parent->children, &p->sibling);
+	process_get(p); /* the table's */
+}
+
+void process_unpublish(struct process *p)
+{
+	rb_erase(&processes, &p->pid_node);
+	nr_processes--;
+	list_del(&p->sibling);
+	p->reaped = true;
+	pid_drop(p->pid);
+	pid_drop(p->pgid);
+	pid_drop(p->sid);
+}
+
+struct process *process_lookup(s32 pid)
+{
+	struct rb_node *n = processes.root;
+
+	while (n) {
+		struct process *p = rb_entry(n, struct process, pid_node);
+
+		if (p->pid == pid)
+			return p;
+		n = pid < p->pid ? n->left : n->right;
+	}
+	return NULL;
+}
+
+struct process *process_first(void)
+{
+	struct rb_node *n = rb_first(&processes);
+
+	return n ? rb_entry(n, struct process, pid_node) : NULL;
+}
+
+struct process *process_after(struct process *p)
+{
+	struct rb_node *n = rb_next(&p->pid_node);
+
+	return n ? rb_entry(n, struct process, pid_node) : NULL;
+}
+
+struct process *process_find(s32 pid)
+{
+	struct process *p;
+
+	spin_lock(&tasks_lock);
+	p = process_lookup(pid);
+	if (p)
+		process_get(p);
+	spin_unlock(&tasks_lock);
+	return p;
+}
+
+struct process *process_next(s32 pid)
+{
+	struct process *best = NULL;
+	struct rb_node *n;
+
+	spin_lock(&tasks_lock);
+	n = processes.root;
+	while (n) {
+		struct process *p = rb_entry(n, struct process, pid_node);
+
+		if (p->pid >= pid) {
+			best = p;
+			n = n->left;
+		} else {
+			n = n->right;
+		}
+	}
+	if (best)
+		process_get(best);
+	spin_unlock(&tasks_lock);
+	return best;
+}
+
+u32 process_count(void)
+{
+	return atomic_load(&nr_processes);
+}
+
+s32 process_last_pid(void)
+{
+	return atomic_load(&last_pid);
+}
+
+u32 process_count_of(u32 uid)
+{
+	u32 n = 0;
+
+	for (struct process *p = process_first(); p; p = process_after(p))
+		n += p->leader->cred.uid == uid;
+	return n;
+}
+
+struct mm *process_mm(struct process *p)
+{
+	struct mm *mm;
+
+	/* A task lets go of its mm under its process's sighand_lock. */
+	spin_lock(&p->sighand_lock);
+	mm = p->leader->mm;
+	if (mm)
+		mm_get(mm);
+	spin_unlock(&p->sighand_lock);
+	return mm;
+}
+
+s32 process_ppid(struct process *p)
+{
+	s32 pid;
+
+	spin_lock(&tasks_lock);
+	pid = p->parent ? p->parent->pid : 0;
+	spin_unlock(&tasks_lock);
+	return pid;
+}
+
+char process_state(struct process *p)
+{
+	if (p->zombie)
+		return 'Z';
+	switch (atomic_load(&p->leader->state)) {
+	case TASK_RUNNING:
+		return p->kthread && p->leader != current && !p->leader->on_queue ? 'S' : 'R';
+	case TASK_INTERRUPTIBLE:
+		return 'S';
+	case TASK_STOPPED:
+		return 'T';
+	case TASK_ZOMBIE:
+	case TASK_DEAD:
+		return 'Z';
+	default:
+		return p->kthread ? 'S' : 'D';
+	}
+}
+
+static void add_usage(struct rusage_counts *sum, const struct rusage_counts *u)
+{
+	sum->utime_ns += u->utime_ns;
+	sum->stime_ns += u->stime_ns;
+	sum->min_flt += u->min_flt;
+	sum->maj_flt += u->maj_flt;
+	sum->nvcsw += u->nvcsw;
+	sum->nivcsw += u->nivcsw;
+	sum->max_rss = max(sum->max_rss, u->max_rss);
+}
+
+void process_usage(struct process *p, struct rusage_counts *own)
+{
+	struct task *t;
+
+	spin_lock(&p->sighand_lock);
+	*own = p->usage;
+	list_for_each (t, &p->threads, thread_link) {
+		struct rusage_counts u = t->usage;
+
+		task_times(t, &u.utime_ns, &u.stime_ns);
+		if (t->mm)
+			u.max_rss = max(mm_rss(t->mm), t->mm->peak_rss);
+		add_usage(own, &u);
+	}
+	spin_unlock(&p->sighand_lock);
+}
+
+void process_child_usage(struct process *p, struct rusage_counts *children)
+{
+	spin_lock(&p->sighand_lock);
+	*children = p->child_usage;
+	spin_unlock(&p->sighand_lock);
+}
+
+void task_init(void)
+{
+	process_cache = slab_create("process", sizeof(struct process), 64);
+	task_cache = slab_create("task", sizeof(struct task), 64);
+	if (!process_cache || !task_cache)
+		panic("no memory for the caches of tasks");
+
+	list_init(&idle_task.run_link);
+	list_init(&idle_task.thread_link);
+	sigpending_init(&idle_task.pending);
+	process_setup(&idle_process, &idle_task);
+	idle_process.kthread = true;
+	idle_sighand.refs = 1;
+	spin_init(&idle_sighand.lock, LOCK_SIGACTION);
+	idle_process.sighand = &idle_sighand;
+	strlcpy(idle_task.comm, "idle", TASK_COMM_LEN);
+	arch_task_adopt(&idle_task);
+	sched_adopt_idle(&idle_task);
+}
