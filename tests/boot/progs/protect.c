@@ -1,46 +1,7 @@
 /* mprotect around fork: it must neither hand W back for a shared page, nor take it for ever. */
-#include "tap.h"
-#include <setjmp.h>
+#include "trap.h"
 
 #define RW (PROT_READ | PROT_WRITE)
-
-static sigjmp_buf out;
-static volatile int signal_code;
-static void *volatile signal_addr;
-
-static void on_fault(int sig, siginfo_t *si, void *context)
-{
-	signal_code = si->si_code;
-	signal_addr = si->si_addr;
-	siglongjmp(out, sig);
-}
-
-/* 0: the store went through; else the signal. */
-static int try_write(volatile unsigned char *p, int value)
-{
-	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
-	int sig;
-
-	sigaction(SIGSEGV, &sa, NULL);
-	sigaction(SIGBUS, &sa, NULL);
-	sig = sigsetjmp(out, 1);
-	if (!sig)
-		*p = value;
-	return sig;
-}
-
-static int try_read(volatile unsigned char *p)
-{
-	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
-	int sig;
-
-	sigaction(SIGSEGV, &sa, NULL);
-	sigaction(SIGBUS, &sa, NULL);
-	sig = sigsetjmp(out, 1);
-	if (!sig)
-		(void)*p;
-	return sig;
-}
 
 TEST(round_trip_in_the_child_does_not_reach_the_parent)
 {
@@ -95,7 +56,7 @@ TEST(none_at_fork_keeps_its_contents)
 	JOIN(CHILD(EQ(try_read(p), SIGSEGV); EQ(mprotect(p, 2 * PAGE, RW), 0); EQ(p[0], 7);
 		   p[0] = 8));
 	EQ(try_read(p), SIGSEGV);
-	EQ(signal_code, SEGV_ACCERR);
+	EQ(trap_code, SEGV_ACCERR);
 	EQ(mprotect(p, 2 * PAGE, RW), 0);
 	EQ(p[0], 7);
 	EQ(p[PAGE], 7);
@@ -146,12 +107,12 @@ TEST(code_and_address_of_the_signal)
 
 	EQ(mprotect(p, PAGE, PROT_READ), 0);
 	EQ(try_write(p + 123, 1), SIGSEGV);
-	EQ(signal_code, SEGV_ACCERR);
-	EQ((long)signal_addr, (long)(p + 123));
+	EQ(trap_code, SEGV_ACCERR);
+	EQ((long)trap_addr, (long)(p + 123));
 	EQ(munmap(p + 2 * PAGE, PAGE), 0);
 	EQ(try_write(p + 2 * PAGE + 8, 1), SIGSEGV);
-	EQ(signal_code, SEGV_MAPERR);
-	EQ((long)signal_addr, (long)(p + 2 * PAGE + 8));
+	EQ(trap_code, SEGV_MAPERR);
+	EQ((long)trap_addr, (long)(p + 2 * PAGE + 8));
 }
 
 TEST(file_pages_around_fork)
@@ -179,16 +140,11 @@ TEST(exec_permission)
 	/* mov eax, 42; ret */
 	static const unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3};
 	unsigned char *p = map_private(PAGE);
-	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
 	memcpy(p, code, sizeof(code));
-	sigaction(SIGSEGV, &sa, NULL);
-	if (!sigsetjmp(out, 1)) {
-		((int (*)(void))p)();
-		CHECK(!"no-execute is ignored");
-	}
-	EQ(signal_code, SEGV_ACCERR);
-	EQ((long)signal_addr, (long)p);
+	EQ(try_call((void (*)(void))p), SIGSEGV);
+	EQ(trap_code, SEGV_ACCERR);
+	EQ((long)trap_addr, (long)p);
 	EQ(mprotect(p, PAGE, PROT_READ | PROT_EXEC), 0);
 	EQ(((int (*)(void))p)(), 42);
 	JOIN(CHILD(EQ(((int (*)(void))p)(), 42)));
