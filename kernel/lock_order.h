@@ -10,6 +10,7 @@ enum lock_rank {
 	LOCK_NONE = 0, /* not ranked, not checked */
 
 	/* sleeping */
+	LOCK_SEQ,	 /* one reader of an open synthetic file at a time */
 	LOCK_RENAME,	 /* the shape of the directory tree */
 	LOCK_INODE,	 /* an inode's contents and size; nests: parent directory, then child */
 	LOCK_PIPE,	 /* a pipe's ring */

@@ -20,6 +20,7 @@ struct process *init_process;
 /* All under tasks_lock. */
 static struct rb_tree processes;
 static u32 nr_processes;
+static u64 nr_forks;
 static u16 pid_uses[PID_MAX]; /* as pid, group and session: 2 * PROCESSES_MAX + 1 at most */
 static s32 last_pid = 1;      /* which is init's, whenever it starts */
 
@@ -148,6 +149,7 @@ void process_publish(struct process *p, struct process *parent)
 	}
 	rb_insert_at(&processes, &p->pid_node, above, link);
 	nr_processes++;
+	nr_forks++;
 	p->parent = parent;
 	list_add_tail(&parent->children, &p->sibling);
 	process_get(p); /* the table's */
@@ -235,6 +237,11 @@ u32 process_count(void)
 s32 process_last_pid(void)
 {
 	return atomic_load(&last_pid);
+}
+
+u64 process_forks(void)
+{
+	return atomic_load(&nr_forks);
 }
 
 u32 process_count_of(u32 uid)

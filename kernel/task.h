@@ -179,6 +179,8 @@ void process_signals(struct process *p, struct signal_view *v);
 /* How many processes (zombies included) and tasks there are, and the newest pid. */
 u32 process_count(void);
 s32 process_last_pid(void);
+/* Processes made since boot. */
+u64 process_forks(void);
 
 /* A kernel thread: a process of its own, without an mm, that runs fn(arg) for ever. ERR_PTR on failure. */
 struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);

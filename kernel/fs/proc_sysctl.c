@@ -1,0 +1,243 @@
+/*
+ * /proc/sys: the knobs of the kernel, one line each.
+ *
+ * A knob is a number with its range, or a text. A number outside its range is refused with
+ * -EINVAL, as is what is no number; nothing has changed then.
+ */
+#include "kernel/fs/proc.h"
+
+#include "arch/clock.h"
+#include "kernel/errno.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/parse.h"
+#include "kernel/lib/string.h"
+#include "kernel/knobs.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
+#include "kernel/uts.h"
+#include "mm/commit.h"
+
+void random_bytes(void *buf, size_t n);
+
+struct knob {
+	int *value; /* or get and set */
+	s64 min, max;
+	s64 (*get)(void);
+	int (*set)(s64 v); /* 0 or a negative errno; NULL without value: read-only */
+};
+
+static int knob_show(struct seq *s, void *arg)
+{
+	const struct proc_open *o = arg;
+	const struct knob *k = o->node->entry->data;
+
+	seq_printf(s, "%ld\n", k->value ? *k->value : k->get());
+	return 0;
+}
+
+static ssize_t knob_write(struct proc_open *o, char *text, size_t len)
+{
+	const struct knob *k = o->node->entry->data;
+	s64 v;
+	int err = parse_setting(text, len, &v);
+
+	if (err)
+		return err;
+	if (v < k->min || v > k->max)
+		return -EINVAL;
+	if (k->value)
+		*k->value = (int)v;
+	else
+		err = k->set(v);
+	return err ? err : (ssize_t)len;
+}
+
+static int text_show(struct seq *s, void *arg)
+{
+	const struct proc_open *o = arg;
+
+	seq_printf(s, "%s\n", (const char *)o->node->entry->data);
+	return 0;
+}
+
+/* ---- kernel/ ---- */
+
+/* A name of struct uts_name: up to the newline, cut to what fits. */
+static ssize_t uts_write(struct proc_open *o, char *text, size_t len)
+{
+	bool domain = !strcmp(o->node->entry->name, "domainname");
+	char *name = domain ? uts_name.domainname : uts_name.nodename;
+
+	*strchrnul(text, '\n') = '\0';
+	memset(name, 0, UTS_LEN);
+	memcpy(name, text, strnlen(text, UTS_LEN - 1));
+	return (ssize_t)len;
+}
+
+/* The level of the console, and three numbers that nothing here depends on: Linux's defaults. */
+static int printk_show(struct seq *s, void *arg)
+{
+	(void)arg;
+	seq_printf(s, "%d\t4\t1\t7\n", log_console_level + 1);
+	return 0;
+}
+
+static ssize_t printk_write(struct proc_open *o, char *text, size_t len)
+{
+	u64 level;
+
+	(void)o;
+	if (parse_u64(text + strspn(text, " \t"), NULL, 10, &level) || level < 1 || level > 15)
+		return -EINVAL;
+	log_console_level = (int)level - 1;
+	return (ssize_t)len;
+}
+
+static void show_uuid(struct seq *s, const u8 *b)
+{
+	for (unsigned i = 0; i < 16; i++)
+		seq_printf(s, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
+	seq_putc(s, '\n');
+}
+
+/* A random UUID (RFC 4122, version 4). */
+static void make_uuid(u8 b[16])
+{
+	random_bytes(b, 16);
+	b[6] = (b[6] & 0x0f) | 0x40;
+	b[8] = (b[8] & 0x3f) | 0x80;
+}
+
+static int boot_id_show(struct seq *s, void *arg)
+{
+	static u8 id[16];
+	static bool made;
+
+	(void)arg;
+	if (!made) {
+		made = true;
+		make_uuid(id);
+	}
+	show_uuid(s, id);
+	return 0;
+}
+
+static int uuid_show(struct seq *s, void *arg)
+{
+	u8 id[16];
+
+	(void)arg;
+	make_uuid(id);
+	show_uuid(s, id);
+	return 0;
+}
+
+static s64 threads_max(void)
+{
+	return (s64)process_limit();
+}
+
+/* ---- vm/ ---- */
+
+static int drop_caches(s64 v)
+{
+	/* The page cache is where ramfs keeps its files, so only what the allocators hold can go.
+	 */
+	(void)v;
+	alloc_trim();
+	return 0;
+}
+
+static s64 fail_nth_get(void)
+{
+	return (s64)alloc_fail_nth;
+}
+
+static int fail_nth_set(s64 v)
+{
+	alloc_fail_nth = (u64)v;
+	return 0;
+}
+
+/* ---- fs/ ---- */
+
+/* Files in use, free, and the limit. Only the limit is known: files come from a slab like all else.
+ */
+static const char file_max_text[] = "9223372036854775807";
+
+/* ---- the tables ---- */
+
+#define KNOB_(name_, mode_, ...)                                                                   \
+	{                                                                                          \
+		.name = name_, .mode = S_IFREG | (mode_), .show = (mode_)&0444 ? knob_show : NULL, \
+		.write = (mode_)&0222 ? knob_write : NULL,                                         \
+		.data = &(const struct knob){__VA_ARGS__},                                         \
+	}
+#define TEXT_(name_, text_)                                                             \
+	{                                                                               \
+		.name = name_, .mode = S_IFREG | 0444, .show = text_show, .data = text_ \
+	}
+#define NAME_(name_, text_)                                                                   \
+	{                                                                                     \
+		.name = name_, .mode = S_IFREG | 0644, .show = text_show, .write = uts_write, \
+		.data = text_                                                                 \
+	}
+#define DIR_(name_, table_)                                               \
+	{                                                                 \
+		.name = name_, .mode = S_IFDIR | 0555, .children = table_ \
+	}
+
+static const struct proc_entry random_entries[] = {
+    {.name = "boot_id", .mode = S_IFREG | 0444, .show = boot_id_show},
+    TEXT_("entropy_avail", "256"),
+    TEXT_("poolsize", "256"),
+    {.name = "uuid", .mode = S_IFREG | 0444, .show = uuid_show},
+    {0},
+};
+
+static const struct proc_entry kernel_entries[] = {
+    TEXT_("arch", "x86_64"),
+    TEXT_("cap_last_cap", "40"),
+    TEXT_("core_pattern", "core"),
+    NAME_("domainname", uts_name.domainname),
+    NAME_("hostname", uts_name.nodename),
+    TEXT_("ngroups_max", "32"),
+    TEXT_("osrelease", uts_name.release),
+    TEXT_("ostype", uts_name.sysname),
+    TEXT_("overflowgid", "65534"),
+    TEXT_("overflowuid", "65534"),
+    TEXT_("panic", "0"),
+    TEXT_("pid_max", "32768"),
+    {.name = "printk", .mode = S_IFREG | 0644, .show = printk_show, .write = printk_write},
+    DIR_("random", random_entries),
+    KNOB_("randomize_va_space", 0644, .value = &randomize_va_space, .max = 2),
+    TEXT_("tainted", "0"),
+    KNOB_("threads-max", 0444, .get = threads_max),
+    TEXT_("version", uts_name.version),
+    {0},
+};
+
+static const struct proc_entry vm_entries[] = {
+    KNOB_("drop_caches", 0200, .min = 1, .max = 4, .set = drop_caches),
+    KNOB_("fail_nth", 0644, .max = INT64_MAX, .get = fail_nth_get, .set = fail_nth_set),
+    KNOB_("fork_share_level", 0644, .value = &vm_fork_share_level, .max = 1),
+    TEXT_("max_map_count", "65530"),
+    TEXT_("mmap_min_addr", "65536"),
+    KNOB_("overcommit_memory", 0644, .value = &vm_overcommit_memory, .max = 2),
+    KNOB_("overcommit_ratio", 0644, .value = &vm_overcommit_ratio, .max = INT32_MAX),
+    TEXT_("swappiness", "0"),
+    {0},
+};
+
+static const struct proc_entry fs_entries[] = {
+    TEXT_("file-max", file_max_text),  TEXT_("nr_open", "1048576"),
+    TEXT_("overflowgid", "65534"),     TEXT_("overflowuid", "65534"),
+    TEXT_("pipe-max-size", "1048576"), {0},
+};
+
+const struct proc_entry proc_sys_entries[] = {
+    DIR_("fs", fs_entries),
+    DIR_("kernel", kernel_entries),
+    DIR_("vm", vm_entries),
+    {0},
+};

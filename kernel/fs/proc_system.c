@@ -1,0 +1,225 @@
+/* /proc/<name>: what the system as a whole shows. */
+#include "kernel/fs/proc.h"
+
+#include "arch/clock.h"
+#include "arch/cpuinfo.h"
+#include "arch/power.h"
+#include "kernel/cmdline.h"
+#include "kernel/errno.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/sched.h"
+#include "kernel/uts.h"
+
+/* Hundredths of a second, as seconds with two places. */
+static void show_centis(struct seq *s, u64 ns)
+{
+	u64 centis = proc_ticks(ns);
+
+	seq_printf(s, "%lu.%02lu", centis / 100, centis % 100);
+}
+
+static u64 idle_ns(void)
+{
+	struct cpu_times t;
+	u64 sum = 0;
+
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++) {
+		sched_cpu_times(cpu, &t);
+		sum += t.idle_ns;
+	}
+	return sum;
+}
+
+static int show_uptime(struct seq *s, void *arg)
+{
+	(void)arg;
+	show_centis(s, clock_ns());
+	seq_putc(s, ' ');
+	show_centis(s, idle_ns());
+	seq_putc(s, '\n');
+	return 0;
+}
+
+static int show_loadavg(struct seq *s, void *arg)
+{
+	u64 load[3];
+
+	(void)arg;
+	sched_load(load);
+	for (unsigned i = 0; i < 3; i++) {
+		u64 centis = (load[i] * 100 + 0x8000) >> 16;
+
+		seq_printf(s, "%lu.%02lu ", centis / 100, centis % 100);
+	}
+	seq_printf(s, "%u/%u %d\n", sched_nr_running(), process_count(), process_last_pid());
+	return 0;
+}
+
+static void show_cpu_times(struct seq *s, const struct cpu_times *t)
+{
+	seq_printf(s, " %lu %lu %lu %lu 0 0 0 0 0 0\n", proc_ticks(t->user_ns),
+		   proc_ticks(t->nice_ns), proc_ticks(t->system_ns), proc_ticks(t->idle_ns));
+}
+
+static u32 count_blocked(void)
+{
+	struct process *p;
+	u32 n = 0;
+
+	for (s32 pid = 0; (p = process_next(pid)); process_put(p)) {
+		n += process_state(p) == 'D';
+		pid = p->pid + 1;
+	}
+	return n;
+}
+
+static int show_stat(struct seq *s, void *arg)
+{
+	struct cpu_times t, sum = {0};
+
+	(void)arg;
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++) {
+		sched_cpu_times(cpu, &t);
+		sum.user_ns += t.user_ns;
+		sum.nice_ns += t.nice_ns;
+		sum.system_ns += t.system_ns;
+		sum.idle_ns += t.idle_ns;
+	}
+	seq_puts(s, "cpu ");
+	show_cpu_times(s, &sum);
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++) {
+		sched_cpu_times(cpu, &t);
+		seq_printf(s, "cpu%u", cpu);
+		show_cpu_times(s, &t);
+	}
+	seq_puts(s, "intr 0\n");
+	seq_printf(s, "ctxt %lu\n", sched_nr_switches());
+	seq_printf(s, "btime %lu\n", proc_ticks(clock_wall_ns() - clock_ns()) / 100);
+	seq_printf(s, "processes %lu\n", process_forks());
+	seq_printf(s, "procs_running %u\nprocs_blocked %u\n", sched_nr_running(), count_blocked());
+	seq_puts(s, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
+	return 0;
+}
+
+static int show_version(struct seq *s, void *arg)
+{
+	(void)arg;
+	seq_printf(s, "%s version %s (%s) %s\n", uts_name.sysname, uts_name.release, UTS_COMPILER,
+		   uts_name.version);
+	return 0;
+}
+
+static int show_cmdline(struct seq *s, void *arg)
+{
+	(void)arg;
+	seq_printf(s, "%s\n", cmdline_get_all());
+	return 0;
+}
+
+static void show_device(u32 major, const char *name, void *arg)
+{
+	seq_printf(arg, "%3u %s\n", major, name);
+}
+
+static int show_devices(struct seq *s, void *arg)
+{
+	(void)arg;
+	seq_puts(s, "Character devices:\n");
+	chrdev_for_each(show_device, s);
+	seq_puts(s, "\nBlock devices:\n");
+	return 0;
+}
+
+static void cpuinfo_text(void *arg, const char *text)
+{
+	seq_puts(arg, text);
+}
+
+static int show_cpuinfo(struct seq *s, void *arg)
+{
+	(void)arg;
+	cpu_describe((u32)s->next, cpuinfo_text, s);
+	s->next++;
+	s->more = s->next < cpu_count();
+	return 0;
+}
+
+/* The log of the kernel: all of it that is still in its ring. */
+static int show_kmsg(struct seq *s, void *arg)
+{
+	const size_t size = 64 << 10;
+	char *buf = kmalloc(size);
+
+	(void)arg;
+	if (!buf)
+		return -ENOMEM;
+	seq_write(s, buf, log_tail(buf, size));
+	kfree(buf);
+	return 0;
+}
+
+/* The keys that make sense without a keyboard; what is unknown is taken and does nothing, as in
+ * Linux. */
+static ssize_t write_sysrq(struct proc_open *o, char *text, size_t len)
+{
+	(void)o;
+	switch (text[0]) {
+	case 'b':
+		power_reset();
+	case 'c':
+		panic("sysrq triggered crash");
+	case 'o':
+		power_off();
+	default:
+		return (ssize_t)len;
+	}
+}
+
+static ssize_t text_readlink(struct inode *i, char *buf, size_t size)
+{
+	const char *text = proc_node(i)->entry->data;
+	size_t n = min(strlen(text), size);
+
+	memcpy(buf, text, n);
+	return (ssize_t)n;
+}
+
+static const struct inode_ops text_link_iops = {.readlink = text_readlink};
+
+#define FILE_(name_, show_)                                          \
+	{                                                            \
+		.name = name_, .mode = S_IFREG | 0444, .show = show_ \
+	}
+#define TEXT_(name_, text_)                                                                  \
+	{                                                                                    \
+		.name = name_, .mode = S_IFREG | 0444, .show = proc_show_text, .data = text_ \
+	}
+
+const struct proc_entry proc_system_entries[] = {
+    FILE_("buddyinfo", proc_show_buddyinfo),
+    FILE_("cmdline", show_cmdline),
+    FILE_("cpuinfo", show_cpuinfo),
+    FILE_("devices", show_devices),
+    FILE_("filesystems", proc_show_filesystems),
+    {.name = "kmsg", .mode = S_IFREG | 0400, .show = show_kmsg},
+    {.name = "kpagecount", .mode = S_IFREG | 0400, .fops = &proc_kpagecount_ops},
+    {.name = "kpageflags", .mode = S_IFREG | 0400, .fops = &proc_kpageflags_ops},
+    FILE_("loadavg", show_loadavg),
+    TEXT_("locks", ""),
+    FILE_("meminfo", proc_show_meminfo),
+    TEXT_("modules", ""),
+    {.name = "mounts", .mode = S_IFLNK | 0777, .iops = &text_link_iops, .data = "self/mounts"},
+    TEXT_("partitions", ""),
+    {.name = "self", .mode = S_IFLNK | 0777, .iops = &proc_self_iops},
+    FILE_("stat", show_stat),
+    TEXT_("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    {.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_entries},
+    {.name = "sysrq-trigger", .mode = S_IFREG | 0200, .write = write_sysrq},
+    {.name = "thread-self", .mode = S_IFLNK | 0777, .iops = &proc_thread_self_iops},
+    FILE_("uptime", show_uptime),
+    FILE_("version", show_version),
+    FILE_("vmstat", proc_show_vmstat),
+    {0},
+};

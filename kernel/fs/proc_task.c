@@ -1,0 +1,144 @@
+/* Looking at a process for /proc: whether it is still there, who may look, and a copy of what is
+ * shown. */
+#include "kernel/fs/proc.h"
+
+#include "kernel/errno.h"
+#include "kernel/lib/string.h"
+
+/* The task that a node stands for, or NULL where it has ended. Caller holds tasks_lock. */
+static struct task *node_task(const struct proc_node *n)
+{
+	struct task *t;
+
+	if (n->proc->reaped)
+		return NULL;
+	if (!n->tid || n->tid == n->proc->leader->tid)
+		return n->proc->leader;
+	list_for_each (t, &n->proc->threads, thread_link)
+		if (t->tid == n->tid)
+			return t;
+	return NULL;
+}
+
+bool proc_gone(const struct proc_node *n)
+{
+	/* Read without tasks_lock, which may not be taken where the dentry lock is held: it only
+	 * ever becomes true. */
+	return n->proc && READ_ONCE(n->proc->reaped);
+}
+
+void proc_owner(const struct proc_node *n, u32 *uid, u32 *gid)
+{
+	const struct process *p = n->proc;
+
+	/* What a program that must not be looked into owns, it owns as root. Directories stay the
+	 * user's. */
+	if (p->kthread || (!p->dumpable && n->entry->mode != (S_IFDIR | 0555))) {
+		*uid = *gid = 0;
+	} else {
+		*uid = p->leader->cred.euid;
+		*gid = p->leader->cred.egid;
+	}
+}
+
+int proc_may_look(const struct proc_node *n)
+{
+	const struct cred *me = &current->cred, *it = &n->proc->leader->cred;
+	bool same = me->fsuid == it->uid && me->fsuid == it->euid && me->fsuid == it->suid &&
+		    me->fsgid == it->gid && me->fsgid == it->egid && me->fsgid == it->sgid;
+
+	if (proc_gone(n))
+		return -ESRCH;
+	if (n->proc == current->proc || me->euid == 0)
+		return 0;
+	return same && n->proc->dumpable ? 0 : -EACCES;
+}
+
+struct fd_table *proc_files(const struct proc_node *n)
+{
+	struct fd_table *files = NULL;
+	struct task *t;
+
+	spin_lock(&tasks_lock);
+	t = node_task(n);
+	if (t && t->files)
+		files = fd_table_get(t->files);
+	spin_unlock(&tasks_lock);
+	return files;
+}
+
+struct fs_context *proc_fs_context(const struct proc_node *n)
+{
+	struct fs_context *fs = NULL;
+	struct task *t;
+
+	spin_lock(&tasks_lock);
+	t = node_task(n);
+	if (t && t->fs)
+		fs = fs_context_get(t->fs);
+	spin_unlock(&tasks_lock);
+	return fs;
+}
+
+static u32 count_threads(const struct process *p)
+{
+	struct task *t;
+	u32 n = 0;
+
+	list_for_each (t, &p->threads, thread_link)
+		n++;
+	return n;
+}
+
+static void view_task(struct proc_view *v, const struct task *t)
+{
+	v->tid = t->tid;
+	memcpy(v->comm, t->comm, sizeof(v->comm));
+	v->comm[TASK_COMM_LEN - 1] = '\0';
+	v->cred = t->cred;
+	v->nice = t->nice;
+	v->cpu = t->cpu;
+	v->start_ns = t->start_ns;
+	v->cpu_mask = t->cpu_mask;
+	v->personality = t->personality;
+	v->exit_signal = t->exit_signal;
+}
+
+static void view_process(struct proc_view *v, const struct process *p)
+{
+	v->pid = p->pid;
+	v->pgid = p->pgid;
+	v->sid = p->sid;
+	v->did_exec = p->did_exec;
+	v->kernel_thread = p->kthread;
+	v->exit_code = p->exit_code;
+	v->nr_threads = count_threads(p);
+	v->tpgid = -1;
+	if (p->tty) {
+		v->tty_nr = 0;
+	}
+	memcpy(v->rlimits, p->rlimits, sizeof(v->rlimits));
+}
+
+int proc_view(const struct proc_node *n, struct proc_view *v)
+{
+	struct process *p = n->proc;
+	struct task *t;
+
+	memset(v, 0, sizeof(*v));
+	spin_lock(&tasks_lock);
+	t = node_task(n);
+	if (t) {
+		view_task(v, t);
+		view_process(v, p);
+	}
+	spin_unlock(&tasks_lock);
+	if (!t)
+		return -ESRCH;
+	v->ppid = process_ppid(p);
+	v->state = process_state(p);
+	process_usage(p, &v->usage);
+	process_child_usage(p, &v->child_usage);
+	process_signals(p, &v->signals);
+	return 0;
+}

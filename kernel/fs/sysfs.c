@@ -1,0 +1,73 @@
+/* /sys: the little that programs look for, as a table like /proc's. */
+#include "kernel/fs/proc.h"
+
+#include "arch/cpuinfo.h"
+
+static int show_cpus(struct seq *s, void *arg)
+{
+	(void)arg;
+	proc_show_mask_list(s, proc_cpus());
+	seq_putc(s, '\n');
+	return 0;
+}
+
+#define FILE_(name_, show_)                                                               \
+	{                                                                                 \
+		.name = name_, .mode = S_IFREG | 0444, .flags = PROC_FIXED, .show = show_ \
+	}
+#define TEXT_(name_, text_)                                                 \
+	{                                                                   \
+		.name = name_, .mode = S_IFREG | 0444, .flags = PROC_FIXED, \
+		.show = proc_show_text, .data = text_                       \
+	}
+#define DIR_(name_, table_)                                               \
+	{                                                                 \
+		.name = name_, .mode = S_IFDIR | 0755, .children = table_ \
+	}
+
+static const struct proc_entry cpu_entries[] = {
+    TEXT_("kernel_max", "63\n"),  TEXT_("offline", "\n"),      FILE_("online", show_cpus),
+    FILE_("possible", show_cpus), FILE_("present", show_cpus), {0},
+};
+
+static const struct proc_entry node_entries[] = {
+    TEXT_("has_cpu", "0\n"),
+    TEXT_("has_memory", "0\n"),
+    TEXT_("online", "0\n"),
+    TEXT_("possible", "0\n"),
+    {0},
+};
+
+static const struct proc_entry system_entries[] = {
+    DIR_("cpu", cpu_entries),
+    DIR_("node", node_entries),
+    {0},
+};
+
+static const struct proc_entry devices_entries[] = {
+    DIR_("system", system_entries),
+    {0},
+};
+
+/* Huge pages are not built here, so the choice cannot be changed. */
+static const struct proc_entry thp_entries[] = {
+    TEXT_("enabled", "always madvise [never]\n"),
+    TEXT_("hpage_pmd_size", "2097152\n"),
+    {0},
+};
+
+static const struct proc_entry mm_entries[] = {
+    DIR_("transparent_hugepage", thp_entries),
+    {0},
+};
+
+static const struct proc_entry kernel_entries[] = {
+    DIR_("mm", mm_entries),
+    {0},
+};
+
+const struct proc_entry sysfs_root_entries[] = {
+    DIR_("devices", devices_entries),
+    DIR_("kernel", kernel_entries),
+    {0},
+};
