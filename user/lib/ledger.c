@@ -1,0 +1,87 @@
+/* Free frames before and after. */
+#include "user/lib/ledger.h"
+
+#include "user/lib/io.h"
+#include "user/lib/options.h"
+#include "user/lib/procfs.h"
+#include "user/lib/report.h"
+#include "user/lib/units.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRIES 20 /* looks at the counter, 10 ms apart, until what ended is quite gone */
+
+static uint64_t free_frames(void)
+{
+	struct machine m;
+
+	write_file("/proc/sys/vm/drop_caches", "3\n"); /* caches of the allocators are free, too */
+	machine_read(&m);
+	return m.free_frames;
+}
+
+static int run_child(int (*experiment)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		err(STATUS_TROUBLE, "cannot fork");
+	if (pid == 0) {
+		int result = experiment();
+
+		fflush(stdout);
+		share_level_restore();
+		_exit(result);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			err(STATUS_TROUBLE, "lost the experiment");
+	if (WIFSIGNALED(status)) {
+		report_check(false, "experiment", "killed: %s", strsignal(WTERMSIG(status)));
+		return STATUS_CHECK_FAILED;
+	}
+	return WEXITSTATUS(status);
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static void check_balance(uint64_t before)
+{
+	uint64_t after = free_frames();
+
+	for (int i = 0; i < TRIES && after != before; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+		after = free_frames();
+	}
+	report_check(after == before, "ledger", "%s frames free before, %s after",
+		     text_count(before).s, text_count(after).s);
+}
+
+int ledger_run(int (*experiment)(void))
+{
+	uint64_t before;
+	int status;
+
+	if (!share_level_known()) {
+		status = run_child(experiment);
+		report_skip("ledger", "this kernel does not count free frames exactly");
+		return status;
+	}
+	/* Once in vain: what this process touches while it measures, it has then touched before. */
+	run_child(nothing);
+	free_frames();
+	before = free_frames();
+	status = run_child(experiment);
+	check_balance(before);
+	return status ? status : report_status();
+}
