@@ -48,7 +48,8 @@ def programs_initrd(name, wanted):
     archive.link("bin/sh", "busybox")
     lines = []
     for program, tests in wanted.items():
-        archive.file(f"progs/{program}", PROGS / program)
+        for path in [PROGS / program, *sorted(PROGS.glob(f"{program}-*"))]:
+            archive.file(f"progs/{path.name}", path)
         lines.append(" ".join([program] + (tests or [])))
     archive.text("tests.list", "\n".join(lines) + "\n")
     return archive.write(SCRATCH / f"{name}.cpio", compress="uefi" in name)

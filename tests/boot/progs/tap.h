@@ -336,7 +336,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strncmp(argv[1], "--", 2)) {
 		for (const struct tap_helper *h = __start_tap_helpers; h < __stop_tap_helpers; h++)
 			if (!strcmp(argv[1] + 2, h->name))
-				return h->run(argc - 2, argv + 2);
+				return h->run(argc - 1, argv + 1);
 		say("# no helper %s", argv[1]);
 		return 98;
 	}
