@@ -1,0 +1,136 @@
+/* Preemption, fair shares, nice, and yields. */
+#include "tap.h"
+#include <sched.h>
+
+struct counters {
+	volatile long n[8];
+	volatile int go, stop;
+};
+
+/* `count` busy children with these nice values run for `ms`; their loop counts come back. */
+static void race(int count, const int *nice_values, long ms, long *result)
+{
+	struct counters *c = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	pid_t pids[8];
+
+	memset((void *)c, 0, sizeof(*c));
+	for (int i = 0; i < count; i++)
+		pids[i] = CHILD(EQ(setpriority(PRIO_PROCESS, 0, nice_values[i]), 0);
+				while (!c->go) sched_yield(); while (!c->stop) c->n[i]++);
+	sleep_ms(50);
+	c->go = 1;
+	sleep_ms(ms);
+	c->stop = 1;
+	for (int i = 0; i < count; i++) {
+		JOIN(pids[i]);
+		result[i] = c->n[i];
+	}
+	munmap((void *)c, PAGE);
+}
+
+TEST(equal_shares)
+{
+	static const int none[4] = {0, 0, 0, 0};
+	long n[4], sum = 0;
+
+	race(4, none, 1200, n);
+	for (int i = 0; i < 4; i++)
+		sum += n[i];
+	for (int i = 0; i < 4; i++)
+		BETWEEN(n[i] * 100 / sum, 15, 35);
+}
+
+/* Linux weighs each step of nice by about 1.25; Calf does the same in kind. */
+TEST(nice_gives_less)
+{
+	static const int values[2] = {0, 10};
+	long n[2];
+
+	race(2, values, 1500, n);
+	say("# %ld to %ld", n[0], n[1]);
+	CHECK(n[0] > n[1] * 2);
+	CHECK(n[1] > 0); /* and yet does not starve */
+}
+
+TEST(a_sleeper_is_not_kept_waiting)
+{
+	pid_t pid = CHILD(for (;;));
+	long worst = 0;
+
+	for (int i = 0; i < 20; i++) {
+		long t = now_ms();
+
+		sleep_ms(5);
+		t = now_ms() - t - 5;
+		worst = t > worst ? t : worst;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	BETWEEN(worst, 0, 120);
+}
+
+TEST(busy_loops_do_not_stop_others)
+{
+	pid_t pids[3];
+	char c;
+	int p[2];
+
+	REQUIRE(!pipe(p));
+	for (int i = 0; i < 3; i++)
+		pids[i] = CHILD(for (;;));
+	JOIN(CHILD(EQ(write(p[1], "x", 1), 1)));
+	EQ(read(p[0], &c, 1), 1);
+	for (int i = 0; i < 3; i++) {
+		kill(pids[i], SIGKILL);
+		EQ(status_of(pids[i]), SIGKILL);
+	}
+}
+
+TEST(priority_calls)
+{
+	errno = 0;
+	EQ(getpriority(PRIO_PROCESS, 0), 0);
+	EQ(setpriority(PRIO_PROCESS, 0, 5), 0);
+	EQ(getpriority(PRIO_PROCESS, 0), 5);
+	JOIN(CHILD(EQ(getpriority(PRIO_PROCESS, 0), 5))); /* inherited */
+	EQ(setpriority(PRIO_PROCESS, 0, 100), 0);
+	EQ(getpriority(PRIO_PROCESS, 0), 19);
+	EQ(setpriority(PRIO_PROCESS, 0, -100), 0);
+	EQ(getpriority(PRIO_PROCESS, 0), -20);
+	EQ(nice(3), -17);
+	FAILS(setpriority(9, 0, 0), EINVAL);
+	FAILS(setpriority(PRIO_PROCESS, 99999, 0), ESRCH);
+	FAILS(getpriority(PRIO_PROCESS, 99999), ESRCH);
+}
+
+TEST(scheduler_calls)
+{
+	struct sched_param param = {0};
+	struct timespec ts;
+	unsigned long mask[16] = {0};
+
+	EQ(sched_yield(), 0);
+	EQ(syscall(SYS_sched_getscheduler, 0), SCHED_OTHER);
+	EQ(syscall(SYS_sched_getparam, 0, &param), 0);
+	EQ(param.sched_priority, 0);
+	EQ(sched_get_priority_max(SCHED_OTHER), 0);
+	EQ(sched_get_priority_min(SCHED_FIFO), 1);
+	EQ(sched_get_priority_max(SCHED_FIFO), 99);
+	EQ(syscall(SYS_sched_rr_get_interval, 0, &ts), 0);
+	CHECK(syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask) > 0);
+	CHECK(mask[0] & 1);
+	FAILS(syscall(SYS_sched_getscheduler, -5), EINVAL);
+	FAILS(syscall(SYS_sched_getscheduler, 99999), ESRCH);
+}
+
+TEST(context_switches_are_counted)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 10; i++)
+		sleep_ms(1);
+	getrusage(RUSAGE_SELF, &after);
+	CHECK(after.ru_nvcsw - before.ru_nvcsw >= 10);
+	CHECK(value_of("/proc/self/status", "voluntary_ctxt_switches") >= 10);
+}
