@@ -107,7 +107,7 @@ void crew_meet(struct crew *crew)
 		_exit(STATUS_TROUBLE); /* the parent is gone */
 }
 
-static bool somebody_died(void)
+bool crew_lost_one(void)
 {
 	siginfo_t info = {.si_pid = 0};
 
@@ -124,7 +124,7 @@ bool crew_gather(struct crew *crew)
 		int ready = poll(&pfd, 1, LOOK_AFTER_MS);
 		ssize_t n;
 
-		if (ready == 0 && somebody_died())
+		if (ready == 0 && crew_lost_one())
 			return crew_join(crew) && false;
 		if (ready <= 0)
 			continue;

@@ -54,6 +54,9 @@ bool crew_gather(struct crew *crew);
 /* Parent: lets all of them go on. */
 void crew_release(struct crew *crew);
 
+/* Has a child of this process ended, and not been waited for? */
+bool crew_lost_one(void);
+
 /* Fills crew->rows, while the workers stand still. */
 void crew_measure(struct crew *crew);
 
