@@ -6,6 +6,9 @@ CC := $(CROSS_COMPILE)gcc
 endif
 ifneq ($(findstring clang,$(CC)),)
 CC_TARGET := --target=x86_64-linux-gnu
+CC_STACK := -mstack-alignment=8
+else
+CC_STACK := -mpreferred-stack-boundary=3
 endif
 LD := $(CROSS_COMPILE)ld
 OBJCOPY := $(CROSS_COMPILE)objcopy
@@ -25,9 +28,9 @@ KERNEL_OBJS := $(KERNEL_C:%.c=$(BUILD)/%.o) $(KERNEL_S:%.S=$(BUILD)/%.S.o)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
 	-Wpointer-arith -Wwrite-strings -Wframe-larger-than=1536
-KERNEL_CPPFLAGS := -I. -Iarch/x86_64/include $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
+KERNEL_CPPFLAGS := -I. -Iarch/x86_64/include -I$(BUILD)/include $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
 KERNEL_CFLAGS := $(CC_TARGET) -std=gnu11 -O2 -g -ffreestanding -fno-pic -mcmodel=kernel \
-	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-omit-frame-pointer \
+	-mno-red-zone -mgeneral-regs-only $(CC_STACK) -fno-stack-protector -fno-omit-frame-pointer \
 	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables \
 	$(WARNINGS) $(CFLAGS)
 KERNEL_LDFLAGS := -m elf_x86_64 -nostdlib -static --build-id=none -z max-page-size=0x1000 \
@@ -44,6 +47,14 @@ $(BUILD)/command: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(COMMAND_))' | cmp -s - $@ || \
 		printf '%s\n' '$(subst ','\'',$(COMMAND_))' >$@
+
+# Offsets of C structures, for assembly.
+$(BUILD)/include/offsets.h: arch/x86_64/asm/offsets.c $(BUILD)/command
+	@mkdir -p $(@D)
+	@$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) -MMD -MP -MT $@ -MF $(BUILD)/include/offsets.d \
+		$(if $(findstring clang,$(CC)),-fno-integrated-as) -S $< -o $(BUILD)/include/offsets.s
+	@sed -n 's/^[^-]*-> *\([A-Z0-9_]*\) *[$$]*\(.*\)/#define \1 \2/p' $(BUILD)/include/offsets.s >$@
+$(KERNEL_S:%.S=$(BUILD)/%.S.o): $(BUILD)/include/offsets.h
 
 $(BUILD)/%.o: %.c $(BUILD)/command
 	@mkdir -p $(@D)
@@ -72,7 +83,7 @@ $(BUILD)/calf.elf: $(KERNEL_OBJS) $(BUILD)/linker.ld $(BUILD)/objects
 $(BUILD)/calf: $(BUILD)/calf.elf
 	@$(OBJCOPY) --strip-debug $< $@
 
--include $(KERNEL_OBJS:.o=.d) $(BUILD)/linker.d
+-include $(KERNEL_OBJS:.o=.d) $(BUILD)/linker.d $(BUILD)/include/offsets.d
 
 define COMPILE_COMMAND_
 {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) -c $(1)"},

@@ -14,10 +14,10 @@ struct fpu_state;
 
 /* What switching needs of a task; embedded in struct task. */
 struct arch_task {
-	u64 rsp;	    /* kernel stack pointer while not running */
-	u64 fsbase, gsbase; /* user's */
-	struct fpu_state
-	    *fpu; /* XSAVE area, aligned to 64; NULL: a task that never was in user mode */
+	u64 rsp;	       /* kernel stack pointer while not running */
+	u64 fsbase, gsbase;    /* user's */
+	struct fpu_state *fpu; /* XSAVE area, aligned to 64; NULL: the idle task's */
+	u32 fpu_cpu;	       /* whose registers hold it too, as long as that CPU agrees */
 };
 
 /*

@@ -9,3 +9,5 @@ void *kstack_alloc(void) __must_check;
 void kstack_free(void *stack);
 /* Gives back every frame that cached stacks hold, and tables that map nothing: for the ledger. */
 void kstack_trim(void);
+/* True where va lies in the guard of some stack. */
+bool kstack_is_guard(vaddr_t va);

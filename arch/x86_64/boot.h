@@ -18,6 +18,13 @@ void memory_init(const struct boot_info *info);
 void cpu_init_early(void);
 /* GDT, IDT, TSS, control registers, system call entry. */
 void cpu_init(void);
+/* Where this CPU's next entry from user mode finds its stack. */
+void cpu_set_kernel_stack(u64 top);
+/* Puts the log on the screen that the boot loader left, if any. */
+void screen_init(const struct boot_framebuffer *fb);
+/* Measures how frames are best copied and zeroed on this machine. */
+void mmu_choose_routines(void);
 
 /* Linker's: kernel/log.c's and the mapper's view of the image. */
 extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
+extern char boot_stack[]; /* the boot CPU's first stack, then its idle task's */

@@ -12,3 +12,4 @@ void wall_clock_init(void);
 u64 clock_tsc_hz(void);
 /* The interrupt timer: the local APIC's, or the PIT. */
 void timer_init(void);
+bool timer_is_pit(void);

@@ -65,6 +65,9 @@ static inline void wrmsr(u32 msr, u64 v)
 	__asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
 
+/* CR4 bits that the CPUs have and the kernel uses. */
+extern u64 cpu_features;
+
 struct cpuid {
 	u32 eax, ebx, ecx, edx;
 };

@@ -14,13 +14,14 @@ struct task;
 /* Offsets are entry.S's, see arch/x86_64/offsets.h. Written by this CPU alone. */
 struct percpu {
 	struct percpu *self;
-	struct task *current;
+	struct task *task;
 	u64 kstack_top; /* where system calls of the current task find their stack */
 	u64 user_rsp;	/* scratch of system call entry */
 	u32 cpu;	/* this CPU's number */
 	u32 apic_id;
 	struct mmu *mmu;     /* the tree that CR3 walks; NULL: the kernel's alone */
 	struct task *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
+	u64 fsbase, gsbase;  /* the user's, as the MSRs hold them */
 	void *tss;
 };
 
@@ -38,7 +39,7 @@ static inline struct task *current_task(void)
 {
 	struct task *t;
 
-	__asm__("movq %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct percpu, current)));
+	__asm__("movq %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct percpu, task)));
 	return t;
 }
 

@@ -1,0 +1,116 @@
+/*
+ * The local APIC of this CPU, through its registers in memory (SDM volume 3, chapter 10): its
+ * timer gives one interrupt at a chosen time; its LINT0 pin passes the 8259's on.
+ */
+#include "arch/x86_64/boot.h"
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/control.h"
+#include "arch/x86_64/irq.h"
+#include "arch/x86_64/paging.h"
+#include "kernel/log.h"
+
+enum {
+	REG_ID = 0x20,
+	REG_TPR = 0x80,
+	REG_EOI = 0xb0,
+	REG_SPURIOUS = 0xf0,
+	REG_LVT_TIMER = 0x320,
+	REG_LVT_LINT0 = 0x350,
+	REG_LVT_LINT1 = 0x360,
+	REG_LVT_ERROR = 0x370,
+	REG_INITIAL = 0x380,
+	REG_COUNT = 0x390,
+	REG_DIVIDE = 0x3e0,
+};
+
+#define APIC_BASE_ENABLE BIT(11)
+#define APIC_BASE_X2	 BIT(10)
+#define SPURIOUS_ENABLE	 BIT(8)
+#define LVT_MASKED	 BIT(16)
+#define LVT_NMI		 (4u << 8)
+#define LVT_EXTINT	 (7u << 8)
+#define DIVIDE_BY_1	 0xb
+
+#define MEASURE_NS 5000000ull
+
+static volatile u32 *regs;
+static u64 ticks_mult; /* timer ticks = ns * ticks_mult >> 32 */
+
+static u32 apic_read(unsigned reg)
+{
+	return regs[reg / 4];
+}
+
+static void apic_write(unsigned reg, u32 v)
+{
+	regs[reg / 4] = v;
+}
+
+/* The timer counts the bus clock, whose rate nothing tells: measured against the TSC. */
+static void measure_timer(void)
+{
+	u64 start, ns;
+	u32 left;
+
+	apic_write(REG_DIVIDE, DIVIDE_BY_1);
+	apic_write(REG_LVT_TIMER, LVT_MASKED | VEC_TIMER);
+	start = clock_ns();
+	apic_write(REG_INITIAL, ~0u);
+	while ((ns = clock_ns() - start) < MEASURE_NS)
+		cpu_relax();
+	left = apic_read(REG_COUNT);
+	apic_write(REG_INITIAL, 0);
+	ticks_mult = ((u64)(~0u - left) << 32) / ns;
+}
+
+bool apic_init(void)
+{
+	u64 base = rdmsr(MSR_APIC_BASE);
+
+	if (!(cpuid(1, 0).edx & BIT(9)))
+		return false;
+	if (base & APIC_BASE_X2) { /* back to registers in memory: off, then on */
+		wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_X2 | APIC_BASE_ENABLE));
+		base &= ~APIC_BASE_X2;
+	}
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+	regs = device_map(base & PTE_PFN_MASK, PAGE_SIZE);
+	apic_write(REG_TPR, 0);
+	apic_write(REG_LVT_LINT0, LVT_EXTINT);
+	apic_write(REG_LVT_LINT1, LVT_NMI);
+	apic_write(REG_LVT_ERROR, LVT_MASKED);
+	apic_write(REG_SPURIOUS, SPURIOUS_ENABLE | VEC_SPURIOUS);
+	this_cpu()->apic_id = apic_read(REG_ID) >> 24;
+	measure_timer();
+	if (!ticks_mult) {
+		log_warn("apic: the timer does not count");
+		return false;
+	}
+	apic_write(REG_LVT_TIMER, VEC_TIMER);
+	return true;
+}
+
+bool apic_present(void)
+{
+	return regs;
+}
+
+void apic_eoi(void)
+{
+	if (regs)
+		apic_write(REG_EOI, 0);
+}
+
+void apic_timer(u64 ns)
+{
+	u64 ticks;
+
+	if (!ns) {
+		apic_write(REG_INITIAL, 0);
+		return;
+	}
+	/* One that lies beyond the counter's range comes early, and is armed again. */
+	ticks = (u64)((unsigned __int128)ns * ticks_mult >> 32);
+	ticks = min(ticks, (u64)~0u);
+	apic_write(REG_INITIAL, (u32)max(ticks, (u64)1));
+}

@@ -1,0 +1,102 @@
+/*
+ * Interrupts of devices, through the two 8259 controllers that every PC has or plays (Intel 8259A
+ * data sheet). With a local APIC in between, its LINT0 pin passes them on unchanged.
+ */
+#include "arch/x86_64/irq.h"
+
+#include "arch/cpu.h"
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/io.h"
+#include "kernel/log.h"
+#include "kernel/timer.h"
+
+#define PIC1_COMMAND 0x20
+#define PIC1_DATA    0x21
+#define PIC2_COMMAND 0xa0
+#define PIC2_DATA    0xa1
+
+#define ICW1_INIT 0x11 /* edge triggered, cascaded, ICW4 follows */
+#define ICW4_8086 0x01
+#define OCW2_EOI  0x20
+#define OCW3_ISR  0x0b /* the next read gives the in-service register */
+#define CASCADE	  2
+
+#define NR_IRQS 16
+
+static struct {
+	irq_fn fn;
+	void *arg;
+} handlers[NR_IRQS];
+static u16 masked = 0xffff & ~(1u << CASCADE);
+
+static void set_masks(void)
+{
+	outb(PIC1_DATA, (u8)masked);
+	outb(PIC2_DATA, (u8)(masked >> 8));
+}
+
+void irq_init(void)
+{
+	outb(PIC1_COMMAND, ICW1_INIT);
+	outb(PIC2_COMMAND, ICW1_INIT);
+	outb(PIC1_DATA, VEC_IRQ0);
+	outb(PIC2_DATA, VEC_IRQ0 + 8);
+	outb(PIC1_DATA, 1u << CASCADE);
+	outb(PIC2_DATA, CASCADE);
+	outb(PIC1_DATA, ICW4_8086);
+	outb(PIC2_DATA, ICW4_8086);
+	set_masks();
+}
+
+void irq_register(unsigned irq, irq_fn fn, void *arg)
+{
+	u64 flags = irq_save();
+
+	handlers[irq].fn = fn;
+	handlers[irq].arg = arg;
+	masked &= (u16)~BIT(irq);
+	set_masks();
+	irq_restore(flags);
+}
+
+/* A line that dropped before it was answered shows as 7 or 15, and is not in service. */
+static bool spurious(unsigned irq)
+{
+	u16 port = irq == 15 ? PIC2_COMMAND : PIC1_COMMAND;
+
+	if (irq != 7 && irq != 15)
+		return false;
+	outb(port, OCW3_ISR);
+	if (inb(port) & 0x80)
+		return false;
+	if (irq == 15)
+		outb(PIC1_COMMAND, OCW2_EOI); /* the first controller saw a true cascade */
+	return true;
+}
+
+static void legacy(unsigned irq)
+{
+	if (spurious(irq))
+		return;
+	if (handlers[irq].fn)
+		handlers[irq].fn(handlers[irq].arg);
+	if (irq >= 8)
+		outb(PIC2_COMMAND, OCW2_EOI);
+	outb(PIC1_COMMAND, OCW2_EOI);
+}
+
+void irq_dispatch(struct regs *regs, unsigned vector)
+{
+	if (vector == VEC_TIMER) {
+		apic_eoi();
+		timer_interrupt(regs_user(regs));
+	} else if (vector == VEC_IRQ0 && timer_is_pit()) {
+		outb(PIC1_COMMAND, OCW2_EOI);
+		timer_interrupt(regs_user(regs));
+	} else if (vector < VEC_IRQ0 + NR_IRQS) {
+		legacy(vector - VEC_IRQ0);
+	} else if (vector != VEC_SPURIOUS) {
+		log_warn("interrupt: vector %u, which nobody expects", vector);
+		apic_eoi();
+	}
+}

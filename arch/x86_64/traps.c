@@ -1,0 +1,154 @@
+/*
+ * Exceptions and interrupts, once entry.S has laid down the registers (SDM volume 3, chapter 6).
+ *
+ *	from user mode		page faults and all other exceptions are kernel/trap.c's
+ *	from the kernel		a page fault at an instruction of arch/uaccess.h is a program's
+ *				memory that must be faulted in, or else the access fails; anything
+ *				else is a broken kernel: panic
+ *	NMI, #MC		logged, or panic
+ *	#DF			panic, and the place to see that a stack ran into its guard
+ */
+#include "arch/traps.h"
+
+#include "arch/kstack.h"
+#include "arch/x86_64/control.h"
+#include "arch/x86_64/extable.h"
+#include "arch/x86_64/irq.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/task.h"
+
+enum {
+	VEC_DB = 1,
+	VEC_NMI = 2,
+	VEC_DF = 8,
+	VEC_PF = 14,
+	VEC_MC = 18,
+	VEC_EXCEPTIONS = 32,
+};
+
+/* Bits of a page fault's error code (SDM volume 3, section 4.7). */
+#define PF_PRESENT  BIT(0)
+#define PF_WRITE    BIT(1)
+#define PF_RESERVED BIT(3)
+#define PF_FETCH    BIT(4)
+
+#define RFLAGS_IF BIT(9)
+
+static const char *const names[VEC_EXCEPTIONS] = {
+    "divide error",
+    "debug exception",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range exceeded",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "coprocessor segment overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection fault",
+    "page fault",
+    "exception 15",
+    "x87 floating-point error",
+    "alignment check",
+    "machine check",
+    "SIMD floating-point error",
+    "virtualization exception",
+    "control protection exception",
+    "exception 22",
+    "exception 23",
+    "exception 24",
+    "exception 25",
+    "exception 26",
+    "exception 27",
+    "hypervisor injection exception",
+    "VMM communication exception",
+    "security exception",
+    "exception 31",
+};
+
+void trap_entry(struct regs *regs, unsigned vector, u64 error);
+
+static void __noreturn broken(struct regs *regs, unsigned vector, u64 error)
+{
+	u64 cr2 = read_cr2();
+
+	if ((vector == VEC_DF || vector == VEC_PF) && kstack_is_guard(cr2))
+		panic_regs(regs, "kernel stack overflow at %016llx", (unsigned long long)cr2);
+	if (vector == VEC_PF)
+		panic_regs(regs, "page fault in the kernel: %s of %016llx (error %llx)",
+			   error & PF_FETCH   ? "execution"
+			   : error & PF_WRITE ? "write"
+					      : "read",
+			   (unsigned long long)cr2, (unsigned long long)error);
+	panic_regs(regs, "%s in the kernel (error %llx)", names[vector], (unsigned long long)error);
+}
+
+static void page_fault(struct regs *regs, u64 error)
+{
+	vaddr_t va = read_cr2();
+	bool user = regs_user(regs);
+	vaddr_t fixup = 0;
+	unsigned access = PROT_READ;
+
+	if (!user) {
+		fixup = va < USER_END ? extable_find(regs->rip) : 0;
+		if (!fixup)
+			broken(regs, VEC_PF, error);
+	}
+	if (error & PF_RESERVED)
+		panic_regs(regs, "a page table entry for %016llx has reserved bits set",
+			   (unsigned long long)va);
+	if (error & PF_FETCH)
+		access = PROT_EXEC;
+	else if (error & PF_WRITE)
+		access = PROT_WRITE;
+	if (regs->rflags & RFLAGS_IF)
+		irq_enable();
+	if (!trap_page_fault(regs, va, access, user))
+		regs->rip = fixup;
+	irq_disable();
+}
+
+static void exception(struct regs *regs, unsigned vector, u64 error)
+{
+	vaddr_t fixup;
+
+	switch (vector) {
+	case VEC_NMI:
+		log_warn("NMI at %016llx: ignored", (unsigned long long)regs->rip);
+		return;
+	case VEC_MC:
+		panic_regs(regs, "machine check");
+	case VEC_DF:
+		broken(regs, vector, error);
+	default:
+		break;
+	}
+	if (!regs_user(regs)) {
+		fixup = extable_find(regs->rip);
+		if (!fixup)
+			broken(regs, vector, error);
+		regs->rip = fixup;
+		return;
+	}
+	if (vector == VEC_DB)
+		__asm__ volatile("movq %0, %%db6" ::"r"(0xffff0ff0ull));
+	irq_enable();
+	trap_exception(regs, vector, error);
+	irq_disable();
+}
+
+/* Interrupts are off here and on return. */
+void trap_entry(struct regs *regs, unsigned vector, u64 error)
+{
+	if (likely(vector == VEC_PF))
+		page_fault(regs, error);
+	else if (vector >= VEC_EXCEPTIONS)
+		irq_dispatch(regs, vector);
+	else
+		exception(regs, vector, error);
+}
