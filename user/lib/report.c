@@ -101,11 +101,16 @@ int report_status(void)
 	return failed_checks ? STATUS_CHECK_FAILED : STATUS_OK;
 }
 
-static void print_usage_row(const char *who, const struct memory_use *use)
+void report_usage_row(const char *who, const struct memory_use *use)
 {
 	table_row(usage_columns, who, text_bytes(use->rss).s, text_bytes(use->pss).s,
 		  text_bytes(use->private).s, text_bytes(use->shared).s, text_count(use->faults).s,
 		  text_count(use->copied).s, text_count(use->reused).s);
+}
+
+void report_usage_head(void)
+{
+	table_head(usage_columns);
 }
 
 static void sum_usage(const struct usage_row *rows, unsigned count, struct memory_use *sum)
@@ -120,18 +125,18 @@ void report_usage(const struct usage_row *rows, unsigned count, bool all)
 	struct memory_use sum;
 	char gap[48];
 
-	table_head(usage_columns);
+	report_usage_head();
 	for (unsigned i = 0; i < count; i++) {
 		if (!all && count > ROWS_SHOWN + 2 && i == ROWS_SHOWN) {
 			snprintf(gap, sizeof(gap), "... %u more ...", count - ROWS_SHOWN - 1);
 			table_gap(gap);
 			i = count - 1;
 		}
-		print_usage_row(rows[i].who, &rows[i].use);
+		report_usage_row(rows[i].who, &rows[i].use);
 	}
 	table_rule(usage_columns);
 	sum_usage(rows, count, &sum);
-	print_usage_row("sum", &sum);
+	report_usage_row("sum", &sum);
 }
 
 uint64_t report_saving(const struct usage_row *rows, unsigned count)

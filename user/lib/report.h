@@ -36,6 +36,8 @@ struct usage_row {
 	char who[20];
 	struct memory_use use;
 };
+void report_usage_head(void);
+void report_usage_row(const char *who, const struct memory_use *use);
 void report_usage(const struct usage_row *rows, unsigned count, bool all);
 
 /*
