@@ -279,7 +279,7 @@ void sched_tick(bool user, u64 now)
 /* Part a of n of ns, without overflow for any time that a machine stays up. */
 static u64 share(u64 ns, u64 a, u64 n)
 {
-	return (u64)((unsigned __int128)ns * a / n);
+	return ns / n * a + ns % n * a / n;
 }
 
 void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns)

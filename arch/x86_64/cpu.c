@@ -12,6 +12,7 @@
 #include "arch/x86_64/segments.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/panic.h"
 #include "kernel/task.h"
 
 struct tss {
@@ -137,6 +138,8 @@ static void init_control(void)
 	struct cpuid leaf1 = cpuid(1, 0), leaf7 = {0};
 	u64 cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+	if (!(cpuid(0x80000001, 0).edx & BIT(20)))
+		panic("cpu: no NX: data would be executable");
 	if (cpuid(0, 0).eax >= 7)
 		leaf7 = cpuid(7, 0);
 	if (leaf1.edx & BIT(13))

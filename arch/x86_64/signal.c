@@ -232,11 +232,13 @@ static int take_fpu(u64 at)
 }
 
 /* As sigaltstack(2) would; what it would refuse is left out, as Linux does here. */
-static void take_altstack(const struct user_stack *s)
+static void take_altstack(const struct user_stack *s, u64 sp)
 {
 	struct task *t = current;
 	u32 flags = (u32)s->flags;
 
+	if (on_altstack(t, sp))
+		return;
 	if ((flags & ~SS_AUTODISARM & ~(u32)SS_ONSTACK) == SS_DISABLE) {
 		t->altstack_sp = t->altstack_size = 0;
 		t->altstack_flags = 0;
@@ -258,7 +260,7 @@ int arch_signal_return(struct regs *r, u64 *blocked)
 		return -EFAULT;
 	if (c->rip >= BIT(47) || take_fpu(c->fpstate))
 		return -EFAULT;
-	take_altstack(&uc.stack);
+	take_altstack(&uc.stack, r->rsp);
 	*r = (struct regs){
 	    .r8 = c->r8,
 	    .r9 = c->r9,
