@@ -214,6 +214,14 @@ static void show_status_machine(struct seq *s, const struct proc_view *v)
 		   v->usage.nvcsw, v->usage.nivcsw);
 }
 
+/* Calf's own, and so the last lines: what its writes to shared pages came to. */
+static void show_status_cow(struct seq *s, const struct mm *mm)
+{
+	seq_printf(s, "CowCopy:\t%lu\nCowReuse:\t%lu\nZeroFill:\t%lu\n",
+		   atomic_load(&mm->stat.cow_copy), atomic_load(&mm->stat.cow_reuse),
+		   atomic_load(&mm->stat.zero_fill));
+}
+
 int proc_show_status(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
@@ -228,6 +236,8 @@ int proc_show_status(struct seq *s, void *arg)
 		show_status_signals(s, &v);
 		show_status_rights(s, &v);
 		show_status_machine(s, &v);
+		if (mm)
+			show_status_cow(s, mm);
 	}
 	if (mm)
 		mm_put(mm);
