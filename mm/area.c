@@ -240,17 +240,30 @@ static void absorb(struct mm *mm, struct area *a, struct area *b)
 	area_resize(mm, a, a->start, end);
 }
 
-struct area *area_insert(struct mm *mm, vaddr_t start, vaddr_t end, const struct area_kind *kind)
+struct area *area_new(const struct area_kind *kind)
 {
-	struct area *a = slab_zalloc(area_cache), *next;
+	struct area *a = slab_zalloc(area_cache);
 
 	if (!a)
 		return NULL;
-	a->start = start;
-	a->end = end;
 	a->pgoff = kind->pgoff;
 	a->flags = kind->flags;
 	attach_file(a, kind->file);
+	return a;
+}
+
+void area_discard(struct area *a)
+{
+	if (a)
+		area_free(a);
+}
+
+void area_insert(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end)
+{
+	struct area *next;
+
+	a->start = start;
+	a->end = end;
 	link_area(mm->areas, a);
 	fix_hole(mm->areas, a);
 	account(mm, a, area_pages(a), 1);
@@ -259,7 +272,6 @@ struct area *area_insert(struct mm *mm, vaddr_t start, vaddr_t end, const struct
 		DEBUG_ASSERT(end <= next->start);
 		fix_hole(mm->areas, next);
 	}
-	return a;
 }
 
 void area_remove(struct mm *mm, struct area *a)

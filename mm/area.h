@@ -64,14 +64,18 @@ struct area *area_prev(const struct area *a);
 
 /* Makes the set this mm's alone; every area pointer got before is stale. 0 or -ENOMEM. */
 int __must_check area_own(struct mm *mm);
-/* What an area is, apart from where: the arguments of area_insert(). */
+/* What an area is, apart from where: the arguments of area_new(). */
 struct area_kind {
 	u64 pgoff;
 	u32 flags;
-	struct file *file; /* area_insert() takes a reference of its own */
+	struct file *file; /* area_new() takes a reference of its own */
 };
-/* Adds [start, end), which is empty, as an area of its own. NULL: no memory. */
-struct area *area_insert(struct mm *mm, vaddr_t start, vaddr_t end, const struct area_kind *kind);
+/* An area that lies nowhere yet: made before the first thing is changed. NULL: no memory. */
+struct area *area_new(const struct area_kind *kind);
+/* Puts it at [start, end), which is empty. */
+void area_insert(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end);
+/* Gives back an area that was not inserted. NULL is fine. */
+void area_discard(struct area *a);
 /* Cuts areas so that none crosses `at`. 0 or -ENOMEM. */
 int __must_check area_split(struct mm *mm, vaddr_t at);
 /* Removes an area whose entries are gone already. */

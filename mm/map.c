@@ -127,6 +127,7 @@ static long place(struct mm *mm, const struct request *r)
 static long map_locked(struct mm *mm, struct request *r)
 {
 	u64 pages = r->len >> PAGE_SHIFT;
+	struct area *a;
 	long at;
 	int err;
 
@@ -135,18 +136,21 @@ static long map_locked(struct mm *mm, struct request *r)
 		return err;
 	if (mm->areas->count >= MAX_MAP_COUNT || !map_within_limits(mm, r->kind.flags, pages))
 		return -ENOMEM;
-	at = place(mm, r);
-	if (at < 0)
-		return at;
-	if (!r->kind.file)
-		r->kind.pgoff = (u64)at >> PAGE_SHIFT;
-	err = map_commit(mm, r->kind.flags, pages);
-	if (err)
+	a = area_new(&r->kind);
+	err = a ? map_commit(mm, r->kind.flags, pages) : -ENOMEM;
+	if (err) {
+		area_discard(a);
 		return err;
-	if (!area_insert(mm, (vaddr_t)at, (vaddr_t)at + r->len, &r->kind)) {
-		map_uncommit(mm, r->kind.flags, pages);
-		return -ENOMEM;
 	}
+	at = place(mm, r); /* last, since it may unmap what is there */
+	if (at < 0) {
+		map_uncommit(mm, r->kind.flags, pages);
+		area_discard(a);
+		return at;
+	}
+	if (!r->kind.file)
+		a->pgoff = (u64)at >> PAGE_SHIFT;
+	area_insert(mm, a, (vaddr_t)at, (vaddr_t)at + r->len);
 	area_merge_range(mm, (vaddr_t)at, (vaddr_t)at + r->len);
 	return at;
 }

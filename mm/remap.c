@@ -71,14 +71,13 @@ static long move_to(struct mm *mm, const struct move *m)
 	kind = (struct area_kind){a->pgoff, a->flags, a->file};
 	if (!a->map && !atomic_load(&a->has_anon))
 		kind.pgoff = m->new >> PAGE_SHIFT;
-	err = map_commit(mm, kind.flags, m->new_len >> PAGE_SHIFT);
-	if (err)
+	new = area_new(&kind);
+	err = new ? map_commit(mm, kind.flags, m->new_len >> PAGE_SHIFT) : -ENOMEM;
+	if (err) {
+		area_discard(new);
 		return err;
-	new = area_insert(mm, m->new, m->new + m->new_len, &kind);
-	if (!new) {
-		map_uncommit(mm, kind.flags, m->new_len >> PAGE_SHIFT);
-		return -ENOMEM;
 	}
+	area_insert(mm, new, m->new, m->new + m->new_len);
 	atomic_store(&new->has_anon, atomic_load(&a->has_anon));
 	move_entries(mm, m);
 	if (!(m->flags & MREMAP_DONTUNMAP)) {
@@ -157,16 +156,20 @@ static int check_area(const struct area *a, const struct move *m)
 static long duplicate(struct mm *mm, struct area *a, struct move *m)
 {
 	struct area_kind kind = {area_index(a, m->old), a->flags, a->file};
+	struct area *new = area_new(&kind);
 	long at;
 
+	if (!new)
+		return -ENOMEM;
 	if (m->flags & MREMAP_FIXED)
 		at = unmap_range(mm, m->new, m->new + m->new_len) ?: (long)m->new;
 	else
 		at = map_find_place(mm, m->new_len, 0);
-	if (at < 0)
+	if (at < 0) {
+		area_discard(new);
 		return at;
-	if (!area_insert(mm, (vaddr_t)at, (vaddr_t)at + m->new_len, &kind))
-		return -ENOMEM;
+	}
+	area_insert(mm, new, (vaddr_t)at, (vaddr_t)at + m->new_len);
 	area_merge_range(mm, (vaddr_t)at, (vaddr_t)at + m->new_len);
 	return at;
 }

@@ -16,7 +16,7 @@ UNIT_RENAME  := -include tests/unit/include/rename.h
 
 UNIT_SRC  := $(filter-out $(UNIT_RENAMED),$(wildcard kernel/lib/*.c mm/*.c)) \
 	kernel/lib/string.c kernel/lib/format.c \
-	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c)
+	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c tests/unit/model/*.c)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(UNIT_OUT)/%.o)
 UNIT_TEST := $(patsubst tests/unit/%.c,$(UNIT_OUT)/%,$(wildcard tests/unit/test_*.c))
 
@@ -27,9 +27,15 @@ unit-build: $(UNIT_TEST)
 unit: unit-build
 	@tests/unit/run $(UNIT_TEST)
 
-$(UNIT_OUT)/lib.a: $(UNIT_OBJ)
+# Written anew where a source came or went.
+$(UNIT_OUT)/sources: FORCE_UNIT
+	@mkdir -p $(@D)
+	@echo '$(UNIT_SRC)' | cmp -s - $@ || echo '$(UNIT_SRC)' >$@
+.PHONY: FORCE_UNIT
+
+$(UNIT_OUT)/lib.a: $(UNIT_OBJ) $(UNIT_OUT)/sources
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar rcs $@ $(UNIT_OBJ)
 
 $(UNIT_OUT)/test_%: $(UNIT_OUT)/tests/unit/test_%.o $(UNIT_OUT)/lib.a
 	@$(UNIT_CC) $(UNIT_SAN) -pthread -o $@ $^

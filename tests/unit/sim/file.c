@@ -1,0 +1,82 @@
+/* Files of the simulated machine. */
+#include "tests/unit/sim/file.h"
+#include "arch/uaccess.h"
+#include <stdlib.h>
+#include <string.h>
+
+u32 sim_files;
+
+struct file *sim_file(u64 size, bool can_read, bool can_write)
+{
+	struct file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		abort();
+	mapping_init(&f->map, false);
+	f->map.size = size;
+	f->refs = 1;
+	f->can_read = can_read;
+	f->can_write = can_write;
+	atomic_inc(&sim_files);
+	return f;
+}
+
+bool sim_file_write(struct file *f, u64 offset, const void *buf, size_t n)
+{
+	struct page *p = mapping_get(&f->map, offset >> PAGE_SHIFT);
+
+	if (!p)
+		return false;
+	memcpy((char *)page_to_virt(p) + (offset & (PAGE_SIZE - 1)), buf, n);
+	page_put(p);
+	return true;
+}
+
+struct mapping *file_mapping(struct file *f)
+{
+	return &f->map;
+}
+
+struct file *file_get(struct file *f)
+{
+	atomic_inc(&f->refs);
+	return f;
+}
+
+void file_put(struct file *f)
+{
+	if (atomic_dec(&f->refs))
+		return;
+	mapping_destroy(&f->map);
+	atomic_dec(&sim_files);
+	free(f);
+}
+
+bool file_can_read(struct file *f)
+{
+	return f->can_read;
+}
+
+bool file_can_write(struct file *f)
+{
+	return f->can_write;
+}
+
+struct file *shmem_file(const char *name, u64 size)
+{
+	struct file *f;
+
+	(void)name;
+	if (alloc_should_fail())
+		return ERR_PTR(-ENOMEM);
+	f = sim_file(size, true, true);
+	f->map.shmem = true;
+	return f;
+}
+
+/* mincore() alone copies out in these tests, to memory of the test itself. */
+size_t copy_to_user(void __user *to, const void *from, size_t n)
+{
+	memcpy(to, from, n);
+	return 0;
+}

@@ -1,0 +1,63 @@
+/*
+ * The reference model against mm/: random operations by many processes on several CPUs.
+ *
+ *	SEED=n		the first seed (a failure names its own)
+ *	RUNS=n STEPS=n	how many sequences, and how long each is
+ *	LEVEL=n		one share level alone
+ */
+#include "tests/unit/host/tap.h"
+#include "tests/unit/model/model.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LEVELS 2 /* share levels 0 to LEVELS - 1 */
+
+static u32 choose(void *arg, u32 n)
+{
+	(void)arg;
+	return (u32)rand_below(n);
+}
+
+struct run {
+	u64 seed, steps;
+	bool fail;
+};
+
+static void run(void *arg)
+{
+	static struct model m;
+	struct run *r = arg;
+
+	rand_state = r->seed * 0x9e3779b97f4a7c15ull + 1;
+	model_init(&m, choose, NULL);
+	m.fail_allocations = r->fail;
+	while (m.step < r->steps)
+		model_step(&m);
+	model_check(&m);
+	model_end(&m);
+}
+
+int main(void)
+{
+	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 10);
+	u64 only = env_number("LEVEL", ~0ul);
+	struct run r = {.steps = env_number("STEPS", 1500)};
+
+	model_boot(env_number("FRAMES", 4096));
+	for (int level = 0; level < LEVELS; level++) {
+		if (only != ~0ul && only != (u64)level)
+			continue;
+		vm_fork_share_level = level;
+		for (u64 i = 0; i < runs; i++) {
+			const char *m;
+
+			r.seed = seed + i;
+			r.fail = i % 2;
+			m = panic_of(run, &r);
+			if (m)
+				tap_fail("level %d, seed %lu: %s", level, r.seed, m);
+		}
+		tap_ok(true, "model: level %d, %lu sequences of %lu steps", level, runs, r.steps);
+	}
+	return tap_done();
+}
