@@ -194,6 +194,8 @@ int proc_show_maps(struct seq *s, void *arg)
 	bool more = false;
 	int err;
 
+	if (proc_gone(o->node))
+		return -ESRCH;
 	if (!o->mm || !area_copy_at(o->mm, s->next, &a, NULL, &more))
 		return 0;
 	err = show_area_line(s, &a);
@@ -212,6 +214,8 @@ int proc_show_smaps(struct seq *s, void *arg)
 	bool more = false;
 	int err;
 
+	if (proc_gone(o->node))
+		return -ESRCH;
 	if (!o->mm || !area_copy_at(o->mm, s->next, &a, &sum, &more))
 		return 0;
 	err = show_area_line(s, &a);

@@ -135,8 +135,8 @@ static int show_limits(struct seq *s, void *arg)
 	    [RLIMIT_LOCKS] = {"Max file locks", "locks"},
 	    [RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
 	    [RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
-	    [RLIMIT_NICE] = {"Max nice priority", ""},
-	    [RLIMIT_RTPRIO] = {"Max realtime priority", ""},
+	    [RLIMIT_NICE] = {"Max nice priority", NULL},
+	    [RLIMIT_RTPRIO] = {"Max realtime priority", NULL},
 	    [RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
 	};
 	const struct proc_open *o = arg;
@@ -150,7 +150,9 @@ static int show_limits(struct seq *s, void *arg)
 		seq_printf(s, "%-25s ", names[i].name);
 		show_limit(s, v.rlimits[i].cur);
 		show_limit(s, v.rlimits[i].max);
-		seq_printf(s, "%-10s\n", names[i].unit);
+		if (names[i].unit)
+			seq_printf(s, "%-10s", names[i].unit);
+		seq_putc(s, '\n');
 	}
 	return 0;
 }

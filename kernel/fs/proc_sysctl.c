@@ -165,22 +165,41 @@ static int fail_nth_set(s64 v)
  */
 static const char file_max_text[] = "9223372036854775807";
 
+/* ---- rights ---- */
+
+/* What nobody may write, root may not either: these files are no files of root's. */
+static int sys_permission(struct inode *i, u32 mask)
+{
+	const struct cred *c = &current->cred;
+	u32 bits = c->euid == 0 ? i->mode >> 6 : c->egid == 0 ? i->mode >> 3 : i->mode;
+
+	return mask & 7 & ~bits ? -EACCES : 0;
+}
+
+static const struct inode_ops sys_iops = {
+    .permission = sys_permission,
+    .setattr = proc_setattr,
+    .getattr = proc_getattr,
+};
+
 /* ---- the tables ---- */
 
-#define KNOB_(name_, mode_, ...)                                                                   \
-	{                                                                                          \
-		.name = name_, .mode = S_IFREG | (mode_), .show = (mode_)&0444 ? knob_show : NULL, \
-		.write = (mode_)&0222 ? knob_write : NULL,                                         \
-		.data = &(const struct knob){__VA_ARGS__},                                         \
+#define KNOB_(name_, mode_, ...)                                             \
+	{                                                                    \
+		.name = name_, .mode = S_IFREG | (mode_), .iops = &sys_iops, \
+		.show = (mode_)&0444 ? knob_show : NULL,                     \
+		.write = (mode_)&0222 ? knob_write : NULL,                   \
+		.data = &(const struct knob){__VA_ARGS__},                   \
 	}
-#define TEXT_(name_, text_)                                                             \
-	{                                                                               \
-		.name = name_, .mode = S_IFREG | 0444, .show = text_show, .data = text_ \
+#define TEXT_(name_, text_)                                                                  \
+	{                                                                                    \
+		.name = name_, .mode = S_IFREG | 0444, .iops = &sys_iops, .show = text_show, \
+		.data = text_                                                                \
 	}
-#define NAME_(name_, text_)                                                                   \
-	{                                                                                     \
-		.name = name_, .mode = S_IFREG | 0644, .show = text_show, .write = uts_write, \
-		.data = text_                                                                 \
+#define NAME_(name_, text_)                                                                  \
+	{                                                                                    \
+		.name = name_, .mode = S_IFREG | 0644, .iops = &sys_iops, .show = text_show, \
+		.write = uts_write, .data = text_                                            \
 	}
 #define DIR_(name_, table_)                                               \
 	{                                                                 \
@@ -188,10 +207,10 @@ static const char file_max_text[] = "9223372036854775807";
 	}
 
 static const struct proc_entry random_entries[] = {
-    {.name = "boot_id", .mode = S_IFREG | 0444, .show = boot_id_show},
+    {.name = "boot_id", .mode = S_IFREG | 0444, .iops = &sys_iops, .show = boot_id_show},
     TEXT_("entropy_avail", "256"),
     TEXT_("poolsize", "256"),
-    {.name = "uuid", .mode = S_IFREG | 0444, .show = uuid_show},
+    {.name = "uuid", .mode = S_IFREG | 0444, .iops = &sys_iops, .show = uuid_show},
     {0},
 };
 
@@ -208,7 +227,11 @@ static const struct proc_entry kernel_entries[] = {
     TEXT_("overflowuid", "65534"),
     TEXT_("panic", "0"),
     TEXT_("pid_max", "32768"),
-    {.name = "printk", .mode = S_IFREG | 0644, .show = printk_show, .write = printk_write},
+    {.name = "printk",
+     .mode = S_IFREG | 0644,
+     .iops = &sys_iops,
+     .show = printk_show,
+     .write = printk_write},
     DIR_("random", random_entries),
     KNOB_("randomize_va_space", 0644, .value = &randomize_va_space, .max = 2),
     TEXT_("tainted", "0"),
