@@ -61,3 +61,7 @@ int arch_signal_deliver(struct regs *regs, int sig, const struct siginfo *info,
 			const struct sigaction *act, u64 blocked);
 /* rt_sigreturn(2): registers from the frame; *blocked is the mask saved in it. 0 or -EFAULT. */
 int arch_signal_return(struct regs *regs, u64 *blocked);
+
+/* Why exception 16 (x87) or 19 (SSE) came, as si_code of SIGFPE says it. Before interrupts are on
+ * again. */
+int arch_fpu_error(unsigned vector);

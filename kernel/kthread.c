@@ -33,16 +33,16 @@ static struct process *create(const char *name, void (*fn)(void *), void *arg)
 	default_limits(p);
 	t->cpu_mask = 1;
 	p->sighand = sighand_alloc();
-	if (!p->sighand)
-		goto fail;
+	if (!p->sighand) {
+		process_put(p);
+		return NULL;
+	}
 	if (current->fs)
 		t->fs = fs_context_get(current->fs);
 	if (arch_task_kernel(t, fn, arg) == 0)
 		return p;
 	if (t->fs)
 		fs_context_put(t->fs);
-	sighand_put(p->sighand);
-fail:
 	process_put(p);
 	return NULL;
 }

@@ -36,25 +36,45 @@ u32 process_limit(void);
 
 /* ---- signal*.c ---- */
 
+enum default_action { DEFAULT_END, DEFAULT_CORE, DEFAULT_STOP, DEFAULT_IGNORE };
+enum default_action signal_default(int sig);
+void signal_init(void);
 struct sighand *sighand_alloc(void) __must_check;
 void sighand_put(struct sighand *h);
 void sigpending_init(struct sigpending *s);
+
+/* These under p->sighand_lock (of t->proc). */
 void sigpending_flush(struct process *p, struct sigpending *s);
-/* Marks the tasks of a dying process, SIGKILL for each but the current one. Under p->sighand_lock.
- */
+/* Marks a process as dying with this code, and wakes its tasks to die. */
 void signal_end_group(struct process *p, int code);
+/* Sets or clears t's WORK_SIGNAL after a change of its mask or of what is pending. */
+void signal_recalc(struct task *t);
+/* Takes one pending signal of `wanted`: its number, or 0. */
+int signal_take(struct task *t, u64 wanted, struct siginfo *info);
+/* After sig's action has become "ignore": what is pending of it goes. */
+void signal_forget_ignored(struct process *p, int sig);
+/* Process 1 and kernel threads: signals that would take the default action do nothing. */
+bool signal_unkillable(const struct process *p);
+
+/* A signal frame could not be written or read: SIGSEGV, which kills where it was the signal itself.
+ */
+void signal_force_segv(int while_delivering);
 /* The current task's blocked set becomes `mask`, SIGKILL and SIGSTOP excepted. */
 void signal_set_blocked(u64 mask);
-/* exec: handlers back to SIG_DFL, in a table of the process's own. -ENOMEM changes nothing. */
-int signal_exec_prepare(struct sighand **fresh);
+/* exec: handlers back to SIG_DFL, in `fresh` where the table was shared (else NULL), which this
+ * takes over. */
 void signal_exec(struct sighand *fresh);
-/* Under tasks_lock: SIGCHLD (or p's exit signal) with siginfo to the parent. True: nobody will wait
- * for p. */
+/*
+ * Under tasks_lock: p's exit signal with siginfo to its parent, which wait4 is woken for. True:
+ * nobody will wait for p, reap it.
+ */
 bool signal_parent_of_death(struct process *p);
+/* Under tasks_lock: SIGCHLD for a child that stopped (CLD_STOPPED) or goes on (CLD_CONTINUED). */
 void signal_parent_of_stop(struct process *p, int code, int status);
-/* Checks the right to signal p as kill(2) does: 0 or -EPERM. Under tasks_lock. */
+/* The right to signal p as kill(2) checks it: 0 or -EPERM. Under tasks_lock. */
 int signal_permitted(struct process *p, int sig);
-/* As signal_group(), under tasks_lock. */
+/* As signal_group(), under tasks_lock; `check`: only those that the current task may signal. sig 0:
+ * only checks. */
 int signal_group_locked(s32 pgid, int sig, const struct siginfo *info, bool check);
 
 /* ---- itimer.c ---- */

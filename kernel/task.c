@@ -10,6 +10,7 @@
 #include "arch/clock.h"
 #include "kernel/fs/vfs.h"
 #include "kernel/lib/string.h"
+#include "kernel/rusage.h"
 
 #define PID_FIRST_AGAIN 300 /* numbers below are not used a second time */
 #define PROCESSES_MAX	30000
@@ -89,6 +90,8 @@ void process_put(struct process *p)
 	if (atomic_dec(&p->refs))
 		return;
 	DEBUG_ASSERT(p->reaped || !p->pid);
+	if (p->sighand)
+		sighand_put(p->sighand);
 	task_free(p->leader);
 	slab_free(process_cache, p);
 }
@@ -295,17 +298,6 @@ char process_state(struct process *p)
 	}
 }
 
-static void add_usage(struct rusage_counts *sum, const struct rusage_counts *u)
-{
-	sum->utime_ns += u->utime_ns;
-	sum->stime_ns += u->stime_ns;
-	sum->min_flt += u->min_flt;
-	sum->maj_flt += u->maj_flt;
-	sum->nvcsw += u->nvcsw;
-	sum->nivcsw += u->nivcsw;
-	sum->max_rss = max(sum->max_rss, u->max_rss);
-}
-
 void process_usage(struct process *p, struct rusage_counts *own)
 {
 	struct task *t;
@@ -318,7 +310,7 @@ void process_usage(struct process *p, struct rusage_counts *own)
 		task_times(t, &u.utime_ns, &u.stime_ns);
 		if (t->mm)
 			u.max_rss = max(mm_rss(t->mm), t->mm->peak_rss);
-		add_usage(own, &u);
+		rusage_add(own, &u);
 	}
 	spin_unlock(&p->sighand_lock);
 }

@@ -76,6 +76,7 @@ struct task {
 	/* signals: under proc->sighand_lock */
 	u64 blocked, saved_blocked; /* saved_blocked: to restore after sigsuspend, ppoll... */
 	bool restore_blocked;
+	u64 awaited; /* rt_sigtimedwait(2) sleeps for these: they wake it, blocked or not */
 	struct sigpending pending; /* for this task alone */
 	u64 altstack_sp, altstack_size;
 	u32 altstack_flags;
@@ -84,13 +85,14 @@ struct task {
 	long (*restart)(struct task *t);
 	u64 restart_arg[4];
 
-	struct rusage_counts usage; /* times: the CPU time till run_start_ns, all in stime_ns; see task_usage() */
+	struct rusage_counts
+	    usage; /* times: the CPU time till run_start_ns, all in stime_ns; see task_usage() */
 	u64 start_ns;
 
 	u32 __user *clear_child_tid; /* CLONE_CHILD_CLEARTID, set_tid_address(2) */
 	u32 __user *set_child_tid;   /* CLONE_CHILD_SETTID: written by the child's first step */
 	void __user *robust_list;
-	bool vfork_pending; /* of a vfork child: its parent sleeps on its own child_wait until exec or exit */
+	bool vfork_pending; /* of a vfork child: its parent sleeps on this process's child_wait until exec or exit */
 	int exit_signal;
 	u32 personality;
 	u64 trap_nr, trap_error, trap_addr; /* the last fault in user mode, for the signal frame */
@@ -115,16 +117,18 @@ struct sighand {
 
 struct process {
 	s32 pid, pgid, sid;
-	u32 refs; /* atomic */
+	u32 refs;		 /* atomic */
 	struct rb_node pid_node; /* by pid, under tasks_lock */
-	struct process *parent;	 /* tasks_lock guards the tree: parent, children, groups, sessions */
+	struct process *parent; /* tasks_lock guards the tree: parent, children, groups, sessions */
 	struct list_head children, sibling;
-	struct list_head threads; /* tasks that have not exited, under tasks_lock and sighand_lock */
-	struct task *leader;	  /* stays as long as the process does */
+	struct list_head
+	    threads;		 /* tasks that have not exited, under tasks_lock and sighand_lock */
+	struct task *leader;	 /* stays as long as the process does */
 	struct waitq child_wait; /* wait4 sleeps here; woken when a child changes */
 	struct tty *tty;	 /* controlling terminal, under tasks_lock */
 
-	spinlock_t sighand_lock; /* sighand, shared, the pending sets of all tasks, and down to nr_queued */
+	spinlock_t sighand_lock; /* sighand, shared, the pending sets of all tasks, and down to
+				    nr_queued */
 	struct sighand *sighand;
 	struct sigpending shared; /* for any task of the process */
 	bool group_exit;	  /* dying: each task ends with exit_code */
@@ -145,8 +149,8 @@ struct process {
 
 	struct rlimit rlimits[NR_RLIMITS];
 	struct rusage_counts usage, child_usage; /* of ended threads; of waited-for children */
-	struct ktimer itimer;	 /* ITIMER_REAL */
-	u64 itimer_interval_ns;	 /* its period; 0: once. Under sighand_lock */
+	struct ktimer itimer;			 /* ITIMER_REAL */
+	u64 itimer_interval_ns;			 /* its period; 0: once. Under sighand_lock */
 	u64 start_ns;
 };
 
@@ -163,7 +167,8 @@ void process_put(struct process *p);
 struct process *process_next(s32 pid);
 /* The mm of a process, referenced (mm_put), or NULL for a zombie or kernel thread. */
 struct mm *process_mm(struct process *p);
-/* The process's own use of the machine, by all its tasks so far; and with it that of reaped children. */
+/* The process's own use of the machine, by all its tasks so far; and with it that of reaped
+ * children. */
 void process_usage(struct process *p, struct rusage_counts *own);
 void process_child_usage(struct process *p, struct rusage_counts *children);
 /* The parent's pid as getppid(2) shows it; 0 for init and kernel threads. */
@@ -182,7 +187,8 @@ s32 process_last_pid(void);
 /* Processes made since boot. */
 u64 process_forks(void);
 
-/* A kernel thread: a process of its own, without an mm, that runs fn(arg) for ever. ERR_PTR on failure. */
+/* A kernel thread: a process of its own, without an mm, that runs fn(arg) for ever. ERR_PTR on
+ * failure. */
 struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
 /* Starts process 1: fn(arg) in the kernel, which ends in kernel_exec(). Panics where it cannot. */
 void init_start(void (*fn)(void *), void *arg);
@@ -193,27 +199,38 @@ void task_init(void);
 /* The boot code becomes the idle loop. */
 void __noreturn sched_idle(void);
 
-/* execve(2) from the kernel with kernel strings, for process 1. 0: the program runs once this task returns to user mode. */
+/*
+ * kernel/dev's: the leader of a session is gone, and with it the session's hold on its terminal
+ * (SIGHUP and SIGCONT to the foreground group). Holds no lock.
+ */
+void tty_session_end(struct process *leader) __attribute__((weak));
+
+/* execve(2) from the kernel with kernel strings, for process 1. 0: the program runs once this task
+ * returns to user mode. */
 int kernel_exec(const char *path, const char *const *argv, const char *const *envp);
 
 /* Ends the current process as exit_group(2) or a fatal signal does; `code` as wait4 shows it. */
 void __noreturn process_exit(int code);
 
-/* Called by arch in each new task, before anything else and with interrupts off: `prev` is what ran before it. */
+/* Called by arch in each new task, before anything else and with interrupts off: `prev` is what ran
+ * before it. */
 void sched_switched(struct task *prev);
-/* On the way to user mode, with interrupts on, while task->work is not 0: arch's entry code calls it again until it is. */
+/* On the way to user mode, with interrupts on, while task->work is not 0: arch's entry code calls
+ * it again until it is. */
 void return_to_user(struct regs *regs);
 /* A user-mode exception other than #PF: becomes a signal. */
 void trap_exception(struct regs *regs, unsigned vector, u64 error);
 /*
- * A page fault at va. True: handled, or a signal is on its way. False: an access of the kernel's own that cannot
- * be satisfied. `access` is one PROT_ bit. May sleep: interrupts are on where they were on in regs.
+ * A page fault at va. True: handled, or a signal is on its way. False: an access of the kernel's
+ * own that cannot be satisfied. `access` is one PROT_ bit. May sleep: interrupts are on where they
+ * were on in regs.
  */
 bool trap_page_fault(struct regs *regs, vaddr_t va, unsigned access, bool user);
 
 /* Makes a sleeping task runnable; false where it was not asleep. Safe in interrupt handlers. */
 bool task_wake(struct task *t);
-/* Gives up the CPU if somebody else should have it: a safe point in long loops. Holds no spinlock. */
+/* Gives up the CPU if somebody else should have it: a safe point in long loops. Holds no spinlock.
+ */
 void cond_resched(void);
 void schedule(void);
 

@@ -17,6 +17,7 @@ struct ktimer {
 #define NSEC_PER_SEC  1000000000ull
 #define NSEC_PER_MSEC 1000000ull
 #define NSEC_PER_USEC 1000ull
+#define NSEC_PER_TICK 10000000ull /* clock_t's unit: 100 a second */
 
 struct timespec {
 	s64 tv_sec, tv_nsec;
@@ -36,6 +37,9 @@ int timespec_get(u64 *ns, const struct timespec __user *p);
 int timespec_put(struct timespec __user *p, u64 ns);
 int timeval_get(u64 *ns, const struct timeval __user *p);
 int timeval_put(struct timeval __user *p, u64 ns);
+
+/* The time `ns` from now, for wait_event_until(); WAIT_FOREVER where it lies beyond all time. */
+u64 clock_deadline(u64 ns);
 
 void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t), void *arg);
 /* (Re)arms t. Callable from anywhere, interrupt handlers included. */

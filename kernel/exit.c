@@ -1,0 +1,220 @@
+/*
+ * The end of a process: what it holds goes at once, memory first, so that a process killed for
+ * memory gives it back even where it must then wait for a lock. What is left is a zombie: its pid,
+ * status and counts, until the parent asks for them.
+ */
+#include "kernel/process.h"
+
+#include "arch/power.h"
+#include "arch/uaccess.h"
+#include "kernel/fs/vfs.h"
+#include "kernel/log.h"
+#include "kernel/rusage.h"
+#include "kernel/syscalls.h"
+
+void vfork_release(struct task *t)
+{
+	if (!t->vfork_pending)
+		return;
+	atomic_store(&t->vfork_pending, false);
+	waitq_wake_all(&t->proc->child_wait);
+}
+
+void task_leave_mm(struct task *t)
+{
+	u32 __user *tid = t->clear_child_tid;
+
+	t->clear_child_tid = NULL;
+	if (t->mm && t->robust_list)
+		futex_exit_robust(t);
+	/* Where nobody shares the memory there is nobody to see the write. */
+	if (t->mm && tid && atomic_load(&t->mm->users) > 1 && put_user(0, tid) == 0)
+		(void)futex_wake_addr(tid, 1);
+	vfork_release(t);
+}
+
+static void give_up_memory(struct task *t)
+{
+	struct mm *mm = t->mm;
+
+	task_leave_mm(t);
+	if (!mm)
+		return;
+	t->usage.max_rss = max(mm_rss(mm), mm->peak_rss);
+	spin_lock(&t->proc->sighand_lock);
+	t->mm = NULL;
+	spin_unlock(&t->proc->sighand_lock);
+	mmu_activate(NULL);
+	mm_put_user(mm);
+}
+
+static void give_up_files(struct task *t)
+{
+	struct fd_table *files = t->files;
+	struct fs_context *fs = t->fs;
+
+	/* Under the lock: /proc looks through another task's tables with it held. */
+	spin_lock(&t->proc->sighand_lock);
+	t->files = NULL;
+	t->fs = NULL;
+	spin_unlock(&t->proc->sighand_lock);
+	if (files)
+		fd_table_put(files);
+	if (fs)
+		fs_context_put(fs);
+}
+
+bool group_is_orphaned(s32 pgid, struct process *ignored)
+{
+	for (struct process *p = process_first(); p; p = process_after(p)) {
+		struct process *parent = p->parent;
+
+		if (p->pgid != pgid || p == ignored || p->zombie || parent == init_process)
+			continue;
+		if (parent->pgid != pgid && parent->sid == p->sid)
+			return false;
+	}
+	return true;
+}
+
+static bool group_has_stopped(s32 pgid)
+{
+	for (struct process *p = process_first(); p; p = process_after(p))
+		if (p->pgid == pgid && p->stop_sig)
+			return true;
+	return false;
+}
+
+void group_check_orphaned(struct process *p, struct process *parent)
+{
+	struct process *ignored = p;
+
+	/* p's own death leaves the group; a parent's death leaves p in it. */
+	if (!p->zombie)
+		ignored = NULL;
+	if (parent->pgid == p->pgid || parent->sid != p->sid)
+		return;
+	/* The cheap question first: it is seldom true. */
+	if (!group_has_stopped(p->pgid) || !group_is_orphaned(p->pgid, ignored))
+		return;
+	(void)signal_group_locked(p->pgid, SIGHUP, NULL, false);
+	(void)signal_group_locked(p->pgid, SIGCONT, NULL, false);
+}
+
+static struct process *find_reaper(struct process *p)
+{
+	for (struct process *a = p->parent; a && a != &idle_process; a = a->parent)
+		if (a->child_subreaper && !a->group_exit)
+			return a;
+	return init_process;
+}
+
+/* Takes a dead process out of the table and drops the table's reference. */
+static void reap_silently(struct process *p)
+{
+	process_unpublish(p);
+	process_put(p);
+}
+
+/* The children of p get another parent. Under tasks_lock. */
+static void reparent_children(struct process *p)
+{
+	struct process *reaper, *c, *tmp;
+
+	if (list_empty(&p->children))
+		return;
+	reaper = find_reaper(p);
+	list_for_each_safe (c, tmp, &p->children, sibling) {
+		c->parent = reaper;
+		list_del(&c->sibling);
+		list_add_tail(&reaper->children, &c->sibling);
+		if (c->pdeath_signal)
+			(void)signal_process(c, c->pdeath_signal, NULL);
+		c->leader->exit_signal = SIGCHLD;
+		if (c->zombie) {
+			if (signal_parent_of_death(c))
+				reap_silently(c);
+		} else {
+			group_check_orphaned(c, p);
+		}
+	}
+}
+
+/* Leaves the process's lists; its counts stay. */
+static void leave_threads(struct task *t)
+{
+	struct process *p = t->proc;
+	struct rusage_counts *u = &t->usage;
+
+	task_times(t, &u->utime_ns, &u->stime_ns);
+	spin_lock(&p->sighand_lock);
+	list_del(&t->thread_link);
+	sigpending_flush(p, &t->pending);
+	sigpending_flush(p, &p->shared);
+	rusage_add(&p->usage, u);
+	spin_unlock(&p->sighand_lock);
+}
+
+static void become_zombie(struct process *p)
+{
+	bool reap;
+
+	spin_lock(&tasks_lock);
+	reparent_children(p);
+	p->zombie = true;
+	group_check_orphaned(p, p->parent);
+	reap = signal_parent_of_death(p);
+	if (reap)
+		process_unpublish(p);
+	spin_unlock(&tasks_lock);
+	if (reap)
+		process_put(p);
+}
+
+static void __noreturn end_machine(int code)
+{
+	if (code == 0) {
+		log_info("process 1 has ended: powering off");
+		power_off();
+	}
+	if (code & 0x7f)
+		log_err("process 1 was killed by signal %d", code & 0x7f);
+	else
+		log_err("process 1 ended with status %d", code >> 8);
+	power_fail();
+}
+
+void process_exit(int code)
+{
+	struct task *t = current;
+	struct process *p = t->proc;
+
+	spin_lock(&p->sighand_lock);
+	signal_end_group(p, code); /* keeps the code of whoever was first */
+	code = p->exit_code;
+	spin_unlock(&p->sighand_lock);
+	if (p == init_process)
+		end_machine(code);
+
+	itimer_stop(p);
+	give_up_memory(t);
+	give_up_files(t);
+	if (p->pid == p->sid && tty_session_end)
+		tty_session_end(p);
+	leave_threads(t);
+	become_zombie(p);
+
+	atomic_store(&t->state, TASK_DEAD);
+	schedule();
+	panic("a dead task runs");
+}
+
+SYSCALL1(exit, int, code)
+{
+	process_exit((code & 0xff) << 8);
+}
+
+SYSCALL1(exit_group, int, code)
+{
+	process_exit((code & 0xff) << 8);
+}

@@ -1,0 +1,367 @@
+/*
+ * fork(2), vfork(2), clone(2), clone3(2): a new process as a copy of the current one.
+ *
+ * All that can fail comes before the new process is published; what failed half way is undone by
+ * dropping what the half-made process holds. From publishing on nothing fails.
+ *
+ * Threads (CLONE_THREAD) are refused: -EINVAL.
+ */
+#include "kernel/process.h"
+
+#include "arch/uaccess.h"
+#include "kernel/fs/vfs.h"
+#include "kernel/lib/string.h"
+#include "kernel/syscalls.h"
+
+#define CSIGNAL		     0x000000ffull
+#define CLONE_VM	     0x00000100ull
+#define CLONE_FS	     0x00000200ull
+#define CLONE_FILES	     0x00000400ull
+#define CLONE_SIGHAND	     0x00000800ull
+#define CLONE_PIDFD	     0x00001000ull
+#define CLONE_PTRACE	     0x00002000ull
+#define CLONE_VFORK	     0x00004000ull
+#define CLONE_PARENT	     0x00008000ull
+#define CLONE_THREAD	     0x00010000ull
+#define CLONE_NEWNS	     0x00020000ull
+#define CLONE_SYSVSEM	     0x00040000ull
+#define CLONE_SETTLS	     0x00080000ull
+#define CLONE_PARENT_SETTID  0x00100000ull
+#define CLONE_CHILD_CLEARTID 0x00200000ull
+#define CLONE_DETACHED	     0x00400000ull
+#define CLONE_UNTRACED	     0x00800000ull
+#define CLONE_CHILD_SETTID   0x01000000ull
+#define CLONE_IO	     0x80000000ull
+#define CLONE_CLEAR_SIGHAND  0x100000000ull
+
+/* What is understood; the rest (threads, namespaces, pidfd, cgroups) is not there. */
+#define CLONE_KNOWN                                                                               \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |         \
+	 CLONE_PARENT | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                      \
+	 CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | \
+	 CLONE_CLEAR_SIGHAND)
+
+struct fork_request {
+	u64 flags;
+	int exit_signal;
+	vaddr_t stack; /* 0: the parent's own */
+	vaddr_t tls;
+	s32 __user *parent_tid;
+	u32 __user *child_tid;
+};
+
+static int check_flags(const struct fork_request *r)
+{
+	u64 flags = r->flags;
+
+	if (flags & ~CLONE_KNOWN)
+		return -EINVAL;
+	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+		return -EINVAL;
+	if ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	/* A sibling of process 1 would have a parent that never waits. */
+	if ((flags & CLONE_PARENT) && current->proc == init_process)
+		return -EINVAL;
+	return 0;
+}
+
+static bool over_process_limit(void)
+{
+	const struct cred *c = &current->cred;
+	u64 limit = current->proc->rlimits[RLIMIT_NPROC].cur;
+	bool over;
+
+	if (task_is_root(current) || limit == RLIM_INFINITY)
+		return false;
+	spin_lock(&tasks_lock);
+	over = process_count_of(c->uid) >= limit;
+	spin_unlock(&tasks_lock);
+	return over;
+}
+
+static int copy_sighand(struct process *p, u64 flags)
+{
+	struct process *me = current->proc;
+
+	if (flags & CLONE_SIGHAND) {
+		atomic_inc(&me->sighand->refs);
+		p->sighand = me->sighand;
+		return 0;
+	}
+	p->sighand = sighand_alloc();
+	if (!p->sighand)
+		return -ENOMEM;
+	spin_lock(&me->sighand->lock);
+	memcpy(p->sighand->actions, me->sighand->actions, sizeof(me->sighand->actions));
+	spin_unlock(&me->sighand->lock);
+	if (!(flags & CLONE_CLEAR_SIGHAND))
+		return 0;
+	for (int i = 0; i < NSIG; i++)
+		if (p->sighand->actions[i].handler != SIG_IGN)
+			p->sighand->actions[i] = (struct sigaction){0};
+	return 0;
+}
+
+/* Fields that a child has from its parent and that cost nothing. */
+static void copy_fields(struct process *p, const struct fork_request *r)
+{
+	struct task *t = p->leader, *from = current;
+	struct process *me = from->proc;
+
+	t->cred = from->cred;
+	memcpy(t->comm, from->comm, TASK_COMM_LEN);
+	t->nice = from->nice;
+	t->cpu_mask = from->cpu_mask;
+	t->blocked = from->blocked;
+	t->personality = from->personality;
+	t->exit_signal = r->exit_signal;
+	if (r->flags & CLONE_CHILD_SETTID) {
+		t->set_child_tid = r->child_tid;
+		t->work = WORK_START;
+	}
+	if (r->flags & CLONE_CHILD_CLEARTID)
+		t->clear_child_tid = r->child_tid;
+	/* A child in the same memory, side by side with its parent, must not use the same stack. */
+	if ((r->flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) {
+		t->altstack_sp = from->altstack_sp;
+		t->altstack_size = from->altstack_size;
+		t->altstack_flags = from->altstack_flags;
+	}
+	memcpy(p->rlimits, me->rlimits, sizeof(p->rlimits));
+	p->dumpable = me->dumpable;
+	p->oom_score_adj = me->oom_score_adj;
+}
+
+static int copy_files(struct task *t, u64 flags)
+{
+	struct task *from = current;
+
+	t->files = flags & CLONE_FILES ? fd_table_get(from->files) : fd_table_fork(from->files);
+	if (!t->files)
+		return -ENOMEM;
+	t->fs = flags & CLONE_FS ? fs_context_get(from->fs) : fs_context_fork(from->fs);
+	return t->fs ? 0 : -ENOMEM;
+}
+
+static int copy_mm(struct task *t, const struct fork_request *r)
+{
+	struct mm *mm = current->mm;
+
+	if (r->flags & CLONE_VM) {
+		mm_get_user(mm);
+		t->mm = mm;
+		return 0;
+	}
+	t->mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp);
+	return t->mm ? 0 : -ENOMEM;
+}
+
+/* Drops all that a process holds that never ran. */
+static void discard(struct process *p)
+{
+	struct task *t = p->leader;
+
+	if (t->mm)
+		mm_put_user(t->mm);
+	if (t->fs)
+		fs_context_put(t->fs);
+	if (t->files)
+		fd_table_put(t->files);
+	if (p->pid) {
+		spin_lock(&tasks_lock);
+		pid_drop(p->pid);
+		spin_unlock(&tasks_lock);
+		p->pid = 0;
+	}
+	process_put(p);
+}
+
+static int take_pid(struct process *p)
+{
+	s32 pid;
+
+	spin_lock(&tasks_lock);
+	pid = pid_alloc();
+	spin_unlock(&tasks_lock);
+	if (pid < 0)
+		return pid;
+	p->pid = p->leader->tid = pid;
+	return 0;
+}
+
+/* All that can fail. */
+static int build(struct process *p, const struct fork_request *r)
+{
+	struct task *t = p->leader;
+	int err;
+
+	copy_fields(p, r);
+	err = take_pid(p);
+	if (!err)
+		err = copy_sighand(p, r->flags);
+	if (!err)
+		err = copy_files(t, r->flags);
+	if (!err)
+		err = copy_mm(t, r);
+	if (!err)
+		err = arch_task_fork(t, current, r->stack, r->tls, r->flags & CLONE_SETTLS);
+	return err;
+}
+
+static void publish(struct process *p, u64 flags)
+{
+	struct process *me = current->proc;
+	struct process *parent = me;
+
+	spin_lock(&tasks_lock);
+	if (flags & CLONE_PARENT) {
+		parent = me->parent;
+		p->leader->exit_signal = current->exit_signal;
+	}
+	p->pgid = me->pgid;
+	p->sid = me->sid;
+	p->tty = me->tty;
+	pid_hold(p->pgid);
+	pid_hold(p->sid);
+	list_add_tail(&p->threads, &p->leader->thread_link);
+	process_publish(p, parent);
+	spin_unlock(&tasks_lock);
+}
+
+static void wait_for_vfork(struct process *p)
+{
+	struct task *t = p->leader;
+
+	/* Where the parent is killed meanwhile, the child goes on in memory that it then owns
+	 * alone. */
+	(void)wait_event_killable(&p->child_wait, !atomic_load(&t->vfork_pending));
+}
+
+static long do_fork(const struct fork_request *r)
+{
+	struct process *p;
+	long err = check_flags(r);
+	s32 pid;
+
+	if (err)
+		return err;
+	/* A signal to the whole group must not miss the child that is being made. */
+	if (signal_pending())
+		return -ERESTARTNOINTR;
+	if (over_process_limit())
+		return -EAGAIN;
+	p = process_alloc();
+	if (!p)
+		return -ENOMEM;
+	err = build(p, r);
+	if (err) {
+		discard(p);
+		return err;
+	}
+	pid = p->pid;
+	p->leader->vfork_pending = r->flags & CLONE_VFORK;
+	process_get(p);
+	publish(p, r->flags);
+	if (r->flags & CLONE_PARENT_SETTID)
+		(void)put_user(pid, r->parent_tid);
+	sched_start(p->leader);
+	if (r->flags & CLONE_VFORK)
+		wait_for_vfork(p);
+	process_put(p);
+	return pid;
+}
+
+void task_first_step(struct task *t)
+{
+	atomic_and(&t->work, ~WORK_START);
+	if (t->set_child_tid)
+		(void)put_user((u32)t->tid, t->set_child_tid);
+}
+
+SYSCALL0(fork)
+{
+	return do_fork(&(struct fork_request){.exit_signal = SIGCHLD});
+}
+
+SYSCALL0(vfork)
+{
+	return do_fork(&(struct fork_request){
+	    .flags = CLONE_VM | CLONE_VFORK,
+	    .exit_signal = SIGCHLD,
+	});
+}
+
+SYSCALL5(clone, u64, flags, vaddr_t, stack, s32 __user *, parent_tid, u32 __user *, child_tid, u64,
+	 tls)
+{
+	/* Bits beyond 32 are clone3's. */
+	return do_fork(&(struct fork_request){
+	    .flags = (u32)flags & ~CSIGNAL,
+	    .exit_signal = flags & CSIGNAL,
+	    .stack = stack,
+	    .tls = tls,
+	    .parent_tid = parent_tid,
+	    .child_tid = child_tid,
+	});
+}
+
+struct clone_args {
+	u64 flags;
+	u64 pidfd, child_tid, parent_tid;
+	u64 exit_signal;
+	u64 stack, stack_size;
+	u64 tls;
+	u64 set_tid, set_tid_size;
+	u64 cgroup;
+};
+
+#define CLONE_ARGS_SIZE_VER0 64
+
+/* A struct that may be shorter or longer than ours; what we do not know must be zero. */
+static int get_clone_args(struct clone_args *a, const void __user *uargs, size_t size)
+{
+	u8 rest[64];
+
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	*a = (struct clone_args){0};
+	if (copy_from_user(a, uargs, min(size, sizeof(*a))))
+		return -EFAULT;
+	for (size_t at = sizeof(*a); at < size; at += sizeof(rest)) {
+		size_t n = min(size - at, sizeof(rest));
+
+		if (copy_from_user(rest, (const u8 __user *)uargs + at, n))
+			return -EFAULT;
+		if (memchr_inv(rest, 0, n))
+			return -E2BIG;
+	}
+	return 0;
+}
+
+SYSCALL2(clone3, const void __user *, uargs, size_t, size)
+{
+	struct clone_args a;
+	int err = get_clone_args(&a, uargs, size);
+
+	if (err)
+		return err;
+	if (a.flags & (CSIGNAL | CLONE_DETACHED))
+		return -EINVAL;
+	if (a.exit_signal > NSIG || a.set_tid || a.set_tid_size || a.cgroup)
+		return -EINVAL;
+	if (!a.stack != !a.stack_size)
+		return -EINVAL;
+	if ((a.flags & (CLONE_PARENT | CLONE_THREAD)) && a.exit_signal)
+		return -EINVAL;
+	return do_fork(&(struct fork_request){
+	    .flags = a.flags,
+	    .exit_signal = (int)a.exit_signal,
+	    .stack = a.stack + a.stack_size,
+	    .tls = a.tls,
+	    .parent_tid = (s32 __user *)a.parent_tid,
+	    .child_tid = (u32 __user *)a.child_tid,
+	});
+}

@@ -1,0 +1,161 @@
+/* System calls that send signals. */
+#include "kernel/process.h"
+
+#include "arch/uaccess.h"
+#include "kernel/syscalls.h"
+
+static bool signal_valid(int sig)
+{
+	return sig >= 0 && sig <= NSIG;
+}
+
+static struct siginfo own_info(int sig, int code)
+{
+	struct siginfo info = {.signo = sig, .code = code};
+
+	info.kill.pid = current->proc->pid;
+	info.kill.uid = current->cred.uid;
+	return info;
+}
+
+/* Signals p (sig 0: only asks whether it may). Under tasks_lock. */
+static int send_checked(struct process *p, int sig, const struct siginfo *info)
+{
+	int err = signal_permitted(p, sig);
+
+	return err || !sig ? err : signal_process(p, sig, info);
+}
+
+static int kill_all(int sig, const struct siginfo *info)
+{
+	int result = -ESRCH;
+
+	for (struct process *p = process_first(); p; p = process_after(p)) {
+		int err;
+
+		if (p->pid <= 1 || p->kthread || p == current->proc)
+			continue;
+		err = send_checked(p, sig, info);
+		if (err != -EPERM || result == -ESRCH)
+			result = err;
+	}
+	return result;
+}
+
+static int kill_locked(s32 pid, int sig, const struct siginfo *info)
+{
+	struct process *p;
+
+	if (pid == 0)
+		return signal_group_locked(current->proc->pgid, sig, info, true);
+	if (pid == -1)
+		return kill_all(sig, info);
+	if (pid < 0)
+		return pid == INT32_MIN ? -ESRCH : signal_group_locked(-pid, sig, info, true);
+	p = process_lookup(pid);
+	return p ? send_checked(p, sig, info) : -ESRCH;
+}
+
+SYSCALL2(kill, s32, pid, int, sig)
+{
+	struct siginfo info = own_info(sig, SI_USER);
+	int err;
+
+	if (!signal_valid(sig))
+		return -EINVAL;
+	spin_lock(&tasks_lock);
+	err = kill_locked(pid, sig, &info);
+	spin_unlock(&tasks_lock);
+	return err;
+}
+
+static struct task *find_task(struct process *p, s32 tid)
+{
+	struct task *t;
+
+	list_for_each (t, &p->threads, thread_link)
+		if (t->tid == tid)
+			return t;
+	return NULL;
+}
+
+/* To the task tid, of the process tgid where that is not 0. */
+static int kill_task(s32 tgid, s32 tid, int sig, const struct siginfo *info)
+{
+	struct task *t = NULL;
+	struct process *p;
+	int err = -ESRCH;
+
+	spin_lock(&tasks_lock);
+	p = process_lookup(tgid ? tgid : tid);
+	if (p)
+		t = find_task(p, tid);
+	for (p = process_first(); !t && !tgid && p; p = process_after(p))
+		t = find_task(p, tid);
+	if (t) {
+		err = signal_permitted(t->proc, sig);
+		if (!err && sig)
+			err = signal_task(t, sig, info);
+	}
+	spin_unlock(&tasks_lock);
+	return err;
+}
+
+SYSCALL2(tkill, s32, tid, int, sig)
+{
+	struct siginfo info = own_info(sig, SI_TKILL);
+
+	if (tid <= 0 || !signal_valid(sig))
+		return -EINVAL;
+	return kill_task(0, tid, sig, &info);
+}
+
+SYSCALL3(tgkill, s32, tgid, s32, tid, int, sig)
+{
+	struct siginfo info = own_info(sig, SI_TKILL);
+
+	if (tgid <= 0 || tid <= 0 || !signal_valid(sig))
+		return -EINVAL;
+	return kill_task(tgid, tid, sig, &info);
+}
+
+static int get_info(struct siginfo *info, const struct siginfo __user *uinfo, int sig, s32 pid)
+{
+	if (copy_from_user(info, uinfo, sizeof(*info)))
+		return -EFAULT;
+	info->signo = sig;
+	/* Only to oneself may one pretend to be the kernel or kill(2). */
+	if ((info->code >= 0 || info->code == SI_TKILL) && pid != current->proc->pid)
+		return -EPERM;
+	return 0;
+}
+
+SYSCALL3(rt_sigqueueinfo, s32, pid, int, sig, const struct siginfo __user *, uinfo)
+{
+	struct siginfo info;
+	int err = get_info(&info, uinfo, sig, pid);
+
+	if (err)
+		return err;
+	if (!signal_valid(sig))
+		return -EINVAL;
+	spin_lock(&tasks_lock);
+	err = pid > 0 ? kill_locked(pid, sig, &info) : -ESRCH;
+	spin_unlock(&tasks_lock);
+	return err;
+}
+
+SYSCALL4(rt_tgsigqueueinfo, s32, tgid, s32, tid, int, sig, const struct siginfo __user *, uinfo)
+{
+	struct siginfo info;
+	int err;
+
+	if (tgid <= 0 || tid <= 0)
+		return -EINVAL;
+	err = get_info(&info, uinfo, sig, tgid);
+	if (err)
+		return err;
+	if (!signal_valid(sig))
+		return -EINVAL;
+	return kill_task(tgid, tid, sig, &info);
+}

@@ -1,0 +1,317 @@
+/* System calls about a task's own signals: actions, masks, waiting, the alternate stack. */
+#include "kernel/process.h"
+
+#include "arch/clock.h"
+#include "arch/uaccess.h"
+#include "kernel/syscalls.h"
+
+#define SIGSET_SIZE 8
+#define UNBLOCKABLE (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
+
+enum { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
+
+#define SS_ONSTACK    1u
+#define SS_DISABLE    2u
+#define SS_AUTODISARM (1u << 31)
+#define MINSIGSTKSZ   2048
+
+struct stack {
+	u64 sp;
+	u32 flags;
+	u32 pad;
+	u64 size;
+};
+
+void signal_set_blocked(u64 mask)
+{
+	struct task *t = current;
+
+	spin_lock(&t->proc->sighand_lock);
+	t->blocked = mask & ~UNBLOCKABLE;
+	signal_recalc(t);
+	spin_unlock(&t->proc->sighand_lock);
+}
+
+bool signal_is_ignored(int sig)
+{
+	return current->proc->sighand->actions[sig - 1].handler == SIG_IGN;
+}
+
+bool signal_is_blocked(int sig)
+{
+	return current->blocked & SIGMASK(sig);
+}
+
+int signal_mask_begin(const u64 __user *mask, size_t size)
+{
+	struct task *t = current;
+	u64 set;
+
+	t->saved_blocked = t->blocked;
+	if (!mask)
+		return 0;
+	if (size != SIGSET_SIZE)
+		return -EINVAL;
+	if (get_user(set, mask))
+		return -EFAULT;
+	signal_set_blocked(set);
+	return 0;
+}
+
+void signal_mask_end(bool interrupted)
+{
+	struct task *t = current;
+
+	if (!interrupted) {
+		signal_set_blocked(t->saved_blocked);
+		return;
+	}
+	t->restore_blocked = true;
+	atomic_or(&t->work, WORK_SIGNAL);
+}
+
+void signal_exec(struct sighand *fresh)
+{
+	struct task *t = current;
+	struct process *p = t->proc;
+	struct sighand *old = p->sighand, *now = fresh ? fresh : old;
+
+	spin_lock(&p->sighand_lock);
+	spin_lock(&old->lock);
+	for (int i = 0; i < NSIG; i++) {
+		u64 handler = old->actions[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL;
+
+		now->actions[i] = (struct sigaction){.handler = handler};
+	}
+	spin_unlock(&old->lock);
+	p->sighand = now;
+	t->altstack_sp = t->altstack_size = t->altstack_flags = 0;
+	spin_unlock(&p->sighand_lock);
+	if (fresh)
+		sighand_put(old);
+}
+
+SYSCALL4(rt_sigaction, int, sig, const struct sigaction __user *, act, struct sigaction __user *,
+	 oldact, size_t, size)
+{
+	struct process *p = current->proc;
+	struct sigaction fresh, *live, old;
+
+	if (size != SIGSET_SIZE || sig < 1 || sig > NSIG)
+		return -EINVAL;
+	if (act && (sig == SIGKILL || sig == SIGSTOP))
+		return -EINVAL;
+	if (act && copy_from_user(&fresh, act, sizeof(fresh)))
+		return -EFAULT;
+
+	live = &p->sighand->actions[sig - 1];
+	spin_lock(&p->sighand_lock);
+	spin_lock(&p->sighand->lock);
+	old = *live;
+	if (act) {
+		*live = fresh;
+		live->mask &= ~UNBLOCKABLE;
+	}
+	spin_unlock(&p->sighand->lock);
+	if (act)
+		signal_forget_ignored(p, sig);
+	spin_unlock(&p->sighand_lock);
+	if (oldact && copy_to_user(oldact, &old, sizeof(old)))
+		return -EFAULT;
+	return 0;
+}
+
+SYSCALL4(rt_sigprocmask, int, how, const u64 __user *, set, u64 __user *, oldset, size_t, size)
+{
+	u64 old = current->blocked, mask;
+
+	if (size != SIGSET_SIZE)
+		return -EINVAL;
+	if (set) {
+		if (get_user(mask, set))
+			return -EFAULT;
+		switch (how) {
+		case SIG_BLOCK:
+			mask |= old;
+			break;
+		case SIG_UNBLOCK:
+			mask = old & ~mask;
+			break;
+		case SIG_SETMASK:
+			break;
+		default:
+			return -EINVAL;
+		}
+		signal_set_blocked(mask);
+	}
+	if (oldset && put_user(old, oldset))
+		return -EFAULT;
+	return 0;
+}
+
+SYSCALL2(rt_sigpending, u8 __user *, set, size_t, size)
+{
+	struct task *t = current;
+	u64 pending;
+
+	if (size > SIGSET_SIZE)
+		return -EINVAL;
+	(void)signal_pending(); /* a timer that ran out counts */
+	pending = (t->pending.set | t->proc->shared.set) & t->blocked;
+	return copy_to_user(set, &pending, size) ? -EFAULT : 0;
+}
+
+static void sleep_until_signal(void)
+{
+	struct waitq q = WAITQ_INIT(q);
+
+	(void)wait_event(&q, false);
+}
+
+SYSCALL0(pause)
+{
+	sleep_until_signal();
+	return -ERESTARTNOHAND;
+}
+
+SYSCALL2(rt_sigsuspend, const u64 __user *, mask, size_t, size)
+{
+	int err;
+
+	if (size != SIGSET_SIZE)
+		return -EINVAL;
+	if (!mask)
+		return -EFAULT;
+	err = signal_mask_begin(mask, size);
+	if (err)
+		return err;
+	sleep_until_signal();
+	signal_mask_end(true);
+	return -ERESTARTNOHAND;
+}
+
+static int take_locked(u64 wanted, struct siginfo *info)
+{
+	struct task *t = current;
+	int sig;
+
+	spin_lock(&t->proc->sighand_lock);
+	sig = signal_take(t, wanted, info);
+	signal_recalc(t);
+	spin_unlock(&t->proc->sighand_lock);
+	return sig;
+}
+
+/* Sleeps until one of `wanted` is pending, another signal wants attention, or the time is over. */
+static int await(u64 wanted, u64 deadline, struct siginfo *info)
+{
+	struct task *t = current;
+	struct waitq q = WAITQ_INIT(q);
+	long err;
+	int sig;
+
+	spin_lock(&t->proc->sighand_lock);
+	t->awaited = wanted;
+	spin_unlock(&t->proc->sighand_lock);
+	sig = take_locked(wanted, info);
+	if (sig) {
+		t->awaited = 0;
+		return sig;
+	}
+	err = wait_event_until(&q, WAIT_INTERRUPTIBLE, deadline, false);
+	t->awaited = 0;
+	sig = take_locked(wanted, info);
+	if (sig)
+		return sig;
+	return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
+}
+
+SYSCALL4(rt_sigtimedwait, const u64 __user *, set, struct siginfo __user *, uinfo,
+	 const struct timespec __user *, timeout, size_t, size)
+{
+	u64 wanted, ns = 0, deadline = WAIT_FOREVER;
+	struct siginfo info;
+	int sig;
+
+	if (size != SIGSET_SIZE)
+		return -EINVAL;
+	if (get_user(wanted, set))
+		return -EFAULT;
+	if (timeout) {
+		int err = timespec_get(&ns, timeout);
+
+		if (err)
+			return err;
+		deadline = clock_deadline(ns);
+	}
+	wanted &= ~UNBLOCKABLE;
+	(void)signal_pending();
+	if (timeout && !ns) {
+		sig = take_locked(wanted, &info);
+		if (!sig)
+			sig = -EAGAIN;
+	} else {
+		sig = await(wanted, deadline, &info);
+	}
+	if (sig > 0 && uinfo && copy_to_user(uinfo, &info, sizeof(info)))
+		return -EFAULT;
+	return sig;
+}
+
+SYSCALL2(sigaltstack, const struct stack __user *, stack, struct stack __user *, oldstack)
+{
+	struct task *t = current;
+	u64 rsp = task_regs(t)->rsp;
+	bool on_it = t->altstack_size && !(t->altstack_flags & SS_AUTODISARM) &&
+		     rsp - t->altstack_sp - 1 < t->altstack_size;
+	struct stack fresh, old = {
+				.sp = t->altstack_sp,
+				.flags = t->altstack_flags & SS_AUTODISARM,
+				.size = t->altstack_size,
+			    };
+
+	old.flags |= !t->altstack_size ? SS_DISABLE : on_it ? SS_ONSTACK : 0;
+	if (stack) {
+		u32 mode;
+
+		if (copy_from_user(&fresh, stack, sizeof(fresh)))
+			return -EFAULT;
+		if (on_it)
+			return -EPERM;
+		mode = fresh.flags & ~SS_AUTODISARM;
+		if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
+			return -EINVAL;
+		if (mode == SS_DISABLE)
+			fresh.sp = fresh.size = 0;
+		else if (fresh.size < MINSIGSTKSZ)
+			return -ENOMEM;
+		t->altstack_sp = fresh.sp;
+		t->altstack_size = fresh.size;
+		t->altstack_flags = fresh.flags & SS_AUTODISARM;
+	}
+	if (oldstack && copy_to_user(oldstack, &old, sizeof(old)))
+		return -EFAULT;
+	return 0;
+}
+
+SYSCALL0(rt_sigreturn)
+{
+	struct regs *regs = task_regs(current);
+	u64 blocked;
+
+	if (arch_signal_return(regs, &blocked)) {
+		signal_force_segv(0);
+		return 0;
+	}
+	/* What the frame says is no result of a call, and must not be taken for one to restart. */
+	regs->orig_rax = ~0ull;
+	signal_set_blocked(blocked);
+	return (long)regs->rax;
+}
+
+SYSCALL0(restart_syscall)
+{
+	struct task *t = current;
+
+	return t->restart ? t->restart(t) : -EINTR;
+}

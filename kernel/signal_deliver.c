@@ -1,0 +1,227 @@
+/* What signals do on the way back to user mode: handlers, stops, ends, and calls that start again.
+ */
+#include "kernel/process.h"
+
+#include "kernel/log.h"
+
+#define NR_restart_syscall 219
+#define SYSCALL_INSN_SIZE  2
+
+/* Tells the parent of a stop or of going on. Holds no lock. */
+static void tell_parent(struct process *p, int code, int status)
+{
+	spin_lock(&tasks_lock);
+	signal_parent_of_stop(p, code, status);
+	spin_unlock(&tasks_lock);
+}
+
+void signal_parent_of_stop(struct process *p, int code, int status)
+{
+	struct process *parent = p->parent;
+	const struct sigaction *act = &parent->sighand->actions[SIGCHLD - 1];
+	struct siginfo info = {.signo = SIGCHLD, .code = code};
+
+	info.child.pid = p->pid;
+	info.child.uid = p->leader->cred.uid;
+	info.child.status = status;
+	if (act->handler != SIG_IGN && !(act->flags & SA_NOCLDSTOP))
+		(void)signal_process(parent, SIGCHLD, &info);
+	waitq_wake_all(&parent->child_wait);
+}
+
+bool signal_parent_of_death(struct process *p)
+{
+	struct process *parent = p->parent;
+	const struct sigaction *act = &parent->sighand->actions[SIGCHLD - 1];
+	int sig = p->leader->exit_signal;
+	struct siginfo info = {.signo = sig};
+	bool ignored = act->handler == SIG_IGN;
+	bool reap = sig == SIGCHLD && (ignored || (act->flags & SA_NOCLDWAIT));
+
+	info.child.pid = p->pid;
+	info.child.uid = p->leader->cred.uid;
+	info.child.utime = (s64)(p->usage.utime_ns / NSEC_PER_TICK);
+	info.child.stime = (s64)(p->usage.stime_ns / NSEC_PER_TICK);
+	info.code = p->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED;
+	info.child.status = p->exit_code & 0x7f ? p->exit_code & 0x7f : p->exit_code >> 8 & 0xff;
+	if (sig && !(sig == SIGCHLD && ignored))
+		(void)signal_process(parent, sig, &info);
+	waitq_wake_all(&parent->child_wait);
+	return reap;
+}
+
+/* Sleeps until SIGCONT or SIGKILL. Enters with sighand_lock held and leaves without it. */
+static void stop(struct process *p, int sig)
+{
+	p->stop_sig = sig;
+	p->stop_unseen = true;
+	p->continue_unseen = false;
+	/* Under the lock: a SIGCONT from now on finds the task stopped and wakes it. */
+	atomic_store(&current->state, TASK_STOPPED);
+	spin_unlock(&p->sighand_lock);
+	tell_parent(p, CLD_STOPPED, sig);
+	schedule();
+}
+
+/* A stop signal other than SIGSTOP does nothing to a group that nobody could continue. */
+static bool stop_is_void(struct process *p, int sig)
+{
+	bool orphaned;
+
+	if (sig == SIGSTOP)
+		return false;
+	spin_lock(&tasks_lock);
+	orphaned = group_is_orphaned(p->pgid, NULL);
+	spin_unlock(&tasks_lock);
+	return orphaned;
+}
+
+enum outcome { NOTHING_LEFT, CALL_HANDLER, LOOK_AGAIN };
+
+/* Does the default action of sig. Enters with sighand_lock held and leaves without it. */
+static void default_action(struct process *p, int sig)
+{
+	switch (signal_default(sig)) {
+	case DEFAULT_IGNORE:
+		break;
+	case DEFAULT_STOP:
+		if (signal_unkillable(p))
+			break;
+		spin_unlock(&p->sighand_lock);
+		if (stop_is_void(p, sig))
+			return;
+		spin_lock(&p->sighand_lock);
+		/* The lock was dropped: SIGCONT or SIGKILL may have come, and each outdates the
+		 * stop. */
+		if (!p->group_exit && !p->continue_notify) {
+			stop(p, sig);
+			return;
+		}
+		break;
+	default:
+		if (!signal_unkillable(p))
+			signal_end_group(p, sig);
+	}
+	spin_unlock(&p->sighand_lock);
+}
+
+/* One step of attending to signals. */
+static enum outcome next_signal(struct task *t, struct siginfo *info, struct sigaction *act)
+{
+	struct process *p = t->proc;
+	struct sigaction *live;
+	int sig;
+
+	spin_lock(&p->sighand_lock);
+	if (p->group_exit) {
+		int code = p->exit_code;
+
+		spin_unlock(&p->sighand_lock);
+		process_exit(code);
+	}
+	if (p->continue_notify) {
+		p->continue_notify = false;
+		spin_unlock(&p->sighand_lock);
+		tell_parent(p, CLD_CONTINUED, SIGCONT);
+		return LOOK_AGAIN;
+	}
+	if (p->stop_sig) {
+		/* Another task of the process took the signal; this one only joins the stop. */
+		atomic_store(&t->state, TASK_STOPPED);
+		spin_unlock(&p->sighand_lock);
+		schedule();
+		return LOOK_AGAIN;
+	}
+	sig = signal_take(t, ~t->blocked, info);
+	signal_recalc(t);
+	if (!sig) {
+		spin_unlock(&p->sighand_lock);
+		return NOTHING_LEFT;
+	}
+	live = &p->sighand->actions[sig - 1];
+	spin_lock(&p->sighand->lock);
+	*act = *live;
+	if (act->handler > SIG_IGN && (act->flags & SA_RESETHAND))
+		live->handler = SIG_DFL;
+	spin_unlock(&p->sighand->lock);
+	if (act->handler == SIG_DFL) {
+		default_action(p, sig);
+		return LOOK_AGAIN;
+	}
+	spin_unlock(&p->sighand_lock);
+	return act->handler == SIG_IGN ? LOOK_AGAIN : CALL_HANDLER;
+}
+
+/* How a call that a signal interrupted ends; act NULL: no handler will run. */
+static void settle_call(struct regs *regs, const struct sigaction *act)
+{
+	bool again;
+
+	if ((s64)regs->orig_rax < 0)
+		return;
+	switch (-(s64)regs->rax) {
+	case ERESTARTNOINTR:
+		again = true;
+		break;
+	case ERESTARTSYS:
+		again = !act || (act->flags & SA_RESTART);
+		break;
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+		again = !act;
+		break;
+	default:
+		return;
+	}
+	if (!again) {
+		regs->rax = (u64)-EINTR;
+	} else {
+		bool by_block = -(s64)regs->rax == ERESTART_RESTARTBLOCK;
+
+		regs->rax = by_block ? NR_restart_syscall : regs->orig_rax;
+		regs->rip -= SYSCALL_INSN_SIZE;
+	}
+	/* Settled: a second signal must not do it once more. */
+	regs->orig_rax = ~0ull;
+}
+
+static void call_handler(struct regs *regs, struct siginfo *info, const struct sigaction *act)
+{
+	struct task *t = current;
+	int sig = info->signo;
+	u64 old = t->restore_blocked ? t->saved_blocked : t->blocked;
+	u64 mask = t->blocked | act->mask;
+
+	settle_call(regs, act);
+	if (arch_signal_deliver(regs, sig, info, act, old)) {
+		log_debug("%s[%d]: no room for a signal frame at %llx", t->comm, t->tid,
+			  (unsigned long long)regs->rsp);
+		signal_force_segv(sig);
+		return;
+	}
+	t->restore_blocked = false;
+	if (!(act->flags & SA_NODEFER))
+		mask |= SIGMASK(sig);
+	signal_set_blocked(mask);
+}
+
+void signal_deliver(struct regs *regs)
+{
+	struct task *t = current;
+	struct siginfo info;
+	struct sigaction act;
+	enum outcome what;
+
+	do
+		what = next_signal(t, &info, &act);
+	while (what == LOOK_AGAIN);
+	if (what == CALL_HANDLER) {
+		call_handler(regs, &info, &act);
+		return;
+	}
+	settle_call(regs, NULL);
+	if (t->restore_blocked) {
+		t->restore_blocked = false;
+		signal_set_blocked(t->saved_blocked);
+	}
+}
