@@ -65,3 +65,7 @@ int arch_signal_return(struct regs *regs, u64 *blocked);
 /* Why exception 16 (x87) or 19 (SSE) came, as si_code of SIGFPE says it. Before interrupts are on
  * again. */
 int arch_fpu_error(unsigned vector);
+/* Auxiliary vector: AT_HWCAP, AT_HWCAP2, and the room that a signal frame takes at most. */
+u64 arch_hwcap(void);
+u64 arch_hwcap2(void);
+u64 arch_signal_frame_size(void);

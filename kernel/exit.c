@@ -33,6 +33,12 @@ void task_leave_mm(struct task *t)
 	vfork_release(t);
 }
 
+void task_note_rss(struct task *t, const struct mm *mm)
+{
+	t->usage.max_rss = max(t->usage.max_rss, mm->peak_rss);
+	t->usage.max_rss = max(t->usage.max_rss, mm_rss(mm));
+}
+
 static void give_up_memory(struct task *t)
 {
 	struct mm *mm = t->mm;
@@ -40,7 +46,7 @@ static void give_up_memory(struct task *t)
 	task_leave_mm(t);
 	if (!mm)
 		return;
-	t->usage.max_rss = max(mm_rss(mm), mm->peak_rss);
+	task_note_rss(t, mm);
 	spin_lock(&t->proc->sighand_lock);
 	t->mm = NULL;
 	spin_unlock(&t->proc->sighand_lock);

@@ -34,6 +34,7 @@ enum lock_rank {
 	LOCK_KVM,     /* the kernel's own mapped ranges (stacks, large buffers) */
 	LOCK_PCP,     /* a CPU's list of free frames */
 	LOCK_NODE,    /* a node's buddy lists */
+	LOCK_FUTEX,   /* a chain of futex waiters */
 	LOCK_WAIT,    /* a wait queue */
 	LOCK_RUNQ,    /* a run queue */
 	LOCK_LOG,     /* the log's ring */

@@ -82,6 +82,8 @@ void itimer_init(struct process *p);
 void itimer_stop(struct process *p);
 /* WORK_TIMER is set: turns what has run out into signals. */
 void itimer_expire(void);
+/* A timer tick found t running for `ran` since the last one. Interrupts are off. */
+void itimer_tick(struct task *t, bool user, u64 ran);
 
 /* ---- exit.c, fork.c, exec.c ---- */
 
@@ -96,10 +98,13 @@ void vfork_release(struct task *t);
 /* What the current task's mm must do before the task leaves it: clear_child_tid, vfork, robust
  * futexes. */
 void task_leave_mm(struct task *t);
+/* Before t leaves mm: how large it was counts as t's. */
+void task_note_rss(struct task *t, const struct mm *mm);
 /* WORK_START: what a new task does before it first sees user mode. */
 void task_first_step(struct task *t);
 
 /* ---- futex.c ---- */
+void futex_init(void);
 int futex_wake_addr(u32 __user *addr, u32 count);
 void futex_exit_robust(struct task *t);
 

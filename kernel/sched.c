@@ -17,15 +17,16 @@
  * The kernel itself is never preempted: WORK_RESCHED is looked at on the way to user mode and in
  * cond_resched().
  */
-#include "kernel/sched.h"
+#include "kernel/process.h"
 
 #include "arch/clock.h"
 #include "kernel/panic.h"
 
-#define BASE_SLICE_NS  (4 * NSEC_PER_MSEC)  /* at nice 0 */
-#define SAMPLE_NS      (10 * NSEC_PER_MSEC) /* between samples of user or system time */
-#define PREEMPT_RUN_NS (4 * NSEC_PER_MSEC)  /* a task that ran as long gives way to one just woken \
-					     */
+#define BASE_SLICE_NS (4 * NSEC_PER_MSEC)  /* at nice 0 */
+#define SAMPLE_NS     (10 * NSEC_PER_MSEC) /* between samples of user or system time */
+#define PREEMPT_RUN_NS                                                             \
+	(4 * NSEC_PER_MSEC) /* a task that ran as long gives way to one just woken \
+			     */
 
 /* run queue of one CPU */
 static struct runq {
@@ -196,7 +197,7 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next, u64
 	rq->running = next;
 	next->on_cpu = true;
 	next->run_start_ns = now;
-	next->switched_ns = now;
+	next->switched_ns = next->ticked_ns = now;
 	arm_slice(rq, now);
 	/* A kernel thread runs under whatever tree is active: it touches no user memory. */
 	if (next->mm)
@@ -268,6 +269,8 @@ void sched_tick(bool user, u64 now)
 			t->tick_system++;
 			rq->tick_system++;
 		}
+		itimer_tick(t, user, now - t->ticked_ns);
+		t->ticked_ns = now;
 		if (rq->nr_queued && !t->slice_left_ns)
 			preempt(rq);
 		else

@@ -328,6 +328,8 @@ void task_init(void)
 	task_cache = slab_create("task", sizeof(struct task), 64);
 	if (!process_cache || !task_cache)
 		panic("no memory for the caches of tasks");
+	signal_init();
+	futex_init();
 
 	list_init(&idle_task.run_link);
 	list_init(&idle_task.thread_link);

@@ -68,6 +68,7 @@ struct task {
 	u64 slice_left_ns;
 	u64 run_start_ns; /* accounted for up to here */
 	u64 switched_ns;  /* got the CPU at this time */
+	u64 ticked_ns;	  /* was found running by the timer at this time, or got the CPU */
 	u64 cpu_mask;
 	u64 tick_user, tick_system; /* timer ticks that found it in user mode, in the kernel */
 	u64 utime_shown;	    /* neither time may go backwards for who asks twice */
@@ -107,6 +108,12 @@ struct task {
 #define WORK_SIGNAL  (1u << 1) /* a signal may be pending */
 #define WORK_TIMER   (1u << 2) /* an interval timer of the process has run out */
 #define WORK_START   (1u << 3) /* a new task's first step */
+
+/* An interval timer that counts CPU time: by its own process's ticks, with interrupts off. */
+struct cpu_itimer {
+	u64 left_ns, interval_ns;
+	bool fired; /* its signal is owed. Atomic. */
+};
 
 /* What signals do to a process; shared between processes by CLONE_SIGHAND. */
 struct sighand {
@@ -151,6 +158,7 @@ struct process {
 	struct rusage_counts usage, child_usage; /* of ended threads; of waited-for children */
 	struct ktimer itimer;			 /* ITIMER_REAL */
 	u64 itimer_interval_ns;			 /* its period; 0: once. Under sighand_lock */
+	struct cpu_itimer itimer_virtual, itimer_prof;
 	u64 start_ns;
 };
 

@@ -1,0 +1,198 @@
+/*
+ * Interval timers: alarm(2), setitimer(2).
+ *
+ * ITIMER_REAL is a kernel timer. Its function runs in the timer interrupt, where no signal can be
+ * sent, so it leaves WORK_TIMER with the process, which sends itself SIGALRM on its way to user
+ * mode or when it asks whether a signal is pending. ITIMER_VIRTUAL and ITIMER_PROF count the ticks
+ * that find the process running.
+ */
+#include "kernel/process.h"
+
+#include "arch/clock.h"
+#include "arch/uaccess.h"
+#include "kernel/syscalls.h"
+
+enum { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
+
+struct itimerval {
+	struct timeval interval, value;
+};
+
+static void expired(struct ktimer *timer)
+{
+	struct process *p = timer->arg;
+	struct task *t = p->leader;
+
+	atomic_or(&t->work, WORK_TIMER);
+	if (!sched_wake(t, 1u << TASK_INTERRUPTIBLE))
+		sched_kick(t);
+}
+
+void itimer_init(struct process *p)
+{
+	ktimer_init(&p->itimer, expired, p);
+}
+
+void itimer_stop(struct process *p)
+{
+	spin_lock(&p->sighand_lock);
+	p->itimer_interval_ns = 0;
+	ktimer_cancel(&p->itimer);
+	spin_unlock(&p->sighand_lock);
+}
+
+/* The next of the times `last` + n * interval that lies ahead. */
+static u64 next_period(u64 last, u64 interval, u64 now)
+{
+	u64 missed = now > last ? (now - last) / interval : 0;
+
+	return last + (missed + 1) * interval;
+}
+
+/* Sends what a CPU-time timer owes: it has counted down to 0. */
+static void expire_cpu(struct process *p, struct cpu_itimer *it, int sig)
+{
+	if (!atomic_load(&it->fired))
+		return;
+	atomic_store(&it->fired, false);
+	(void)signal_process(p, sig, NULL);
+}
+
+void itimer_expire(void)
+{
+	struct process *p = current->proc;
+	u64 now = clock_ns();
+	bool real;
+
+	spin_lock(&p->sighand_lock);
+	atomic_and(&current->work, ~WORK_TIMER);
+	real = p->itimer.deadline && !p->itimer.queued && p->itimer.deadline <= now;
+	if (real && p->itimer_interval_ns)
+		ktimer_set(&p->itimer, next_period(p->itimer.deadline, p->itimer_interval_ns, now));
+	else if (real)
+		p->itimer.deadline = 0;
+	spin_unlock(&p->sighand_lock);
+	if (real)
+		(void)signal_process(p, SIGALRM, NULL);
+	expire_cpu(p, &p->itimer_virtual, SIGVTALRM);
+	expire_cpu(p, &p->itimer_prof, SIGPROF);
+}
+
+static void count_down(struct task *t, struct cpu_itimer *it, u64 ran)
+{
+	if (!it->left_ns)
+		return;
+	if (it->left_ns > ran) {
+		it->left_ns -= ran;
+		return;
+	}
+	it->left_ns = it->interval_ns;
+	atomic_store(&it->fired, true);
+	atomic_or(&t->work, WORK_TIMER);
+}
+
+void itimer_tick(struct task *t, bool user, u64 ran)
+{
+	struct process *p = t->proc;
+
+	if (user)
+		count_down(t, &p->itimer_virtual, ran);
+	count_down(t, &p->itimer_prof, ran);
+}
+
+/* Reads ITIMER_REAL and, where `set`, arms it anew. */
+static void real_timer(bool set, u64 *value, u64 *interval)
+{
+	struct process *p = current->proc;
+	u64 now = clock_ns(), old_value = 0, old_interval;
+
+	spin_lock(&p->sighand_lock);
+	old_interval = p->itimer_interval_ns;
+	if (p->itimer.queued)
+		old_value = p->itimer.deadline > now ? p->itimer.deadline - now : 1;
+	if (set) {
+		ktimer_cancel(&p->itimer);
+		p->itimer.deadline = 0;
+		p->itimer_interval_ns = *interval;
+		if (*value)
+			ktimer_set(&p->itimer, clock_deadline(*value));
+	}
+	spin_unlock(&p->sighand_lock);
+	*value = old_value;
+	*interval = old_interval;
+}
+
+static void cpu_timer(struct cpu_itimer *it, bool set, u64 *value, u64 *interval)
+{
+	u64 flags = irq_save();
+	u64 old_value = it->left_ns, old_interval = it->interval_ns;
+
+	if (set) {
+		it->left_ns = *value;
+		it->interval_ns = *interval;
+		it->fired = false;
+	}
+	irq_restore(flags);
+	*value = old_value;
+	*interval = old_interval;
+}
+
+static int do_itimer(int which, bool set, u64 *value, u64 *interval)
+{
+	switch (which) {
+	case ITIMER_REAL:
+		real_timer(set, value, interval);
+		return 0;
+	case ITIMER_VIRTUAL:
+		cpu_timer(&current->proc->itimer_virtual, set, value, interval);
+		return 0;
+	case ITIMER_PROF:
+		cpu_timer(&current->proc->itimer_prof, set, value, interval);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int put_itimer(struct itimerval __user *to, u64 value, u64 interval)
+{
+	if (timeval_put(&to->value, value) || timeval_put(&to->interval, interval))
+		return -EFAULT;
+	return 0;
+}
+
+SYSCALL2(getitimer, int, which, struct itimerval __user *, old)
+{
+	u64 value = 0, interval = 0;
+	int err = do_itimer(which, false, &value, &interval);
+
+	return err ? err : put_itimer(old, value, interval);
+}
+
+SYSCALL3(setitimer, int, which, const struct itimerval __user *, new, struct itimerval __user *,
+	 old)
+{
+	u64 value = 0, interval = 0;
+	int err;
+
+	if (new) {
+		err = timeval_get(&value, &new->value);
+		if (!err)
+			err = timeval_get(&interval, &new->interval);
+		if (err)
+			return err;
+	}
+	err = do_itimer(which, true, &value, &interval);
+	return err || !old ? err : put_itimer(old, value, interval);
+}
+
+SYSCALL1(alarm, u32, seconds)
+{
+	u64 value = seconds * NSEC_PER_SEC, interval = 0;
+
+	real_timer(true, &value, &interval);
+	/* To the nearest second, but what is left is never told as nothing. */
+	if (value && value < NSEC_PER_SEC)
+		return 1;
+	return (long)((value + NSEC_PER_SEC / 2) / NSEC_PER_SEC);
+}
