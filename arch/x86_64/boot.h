@@ -10,7 +10,9 @@ extern struct boot_info boot_info;
 void boot_init(u32 magic, u32 tags);
 
 void serial_init(void);
-void serial_panic(void); /* from now on serial_write() takes no lock and waits a bounded time */
+/* From now on neither takes a lock, nor waits for ever. */
+void serial_panic(void);
+void screen_panic(void);
 
 /* The final page tables, page_array, and every free frame to the allocator. */
 void memory_init(const struct boot_info *info);

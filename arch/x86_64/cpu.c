@@ -199,6 +199,7 @@ void cpu_idle(void)
 void arch_panic(void)
 {
 	serial_panic();
+	screen_panic();
 }
 
 void arch_say_control(void (*say)(const char *fmt, ...))
