@@ -262,7 +262,8 @@ TEST(status_in_order)
 		l = strchr(l, '\n');
 		l += l != NULL;
 	}
-	EQ(*l, 0);
+	/* Calf says behind all that what its copies came to. */
+	CHECK(!*l || (on_calf() && !strncmp(l, "CowCopy:\t", 9)));
 }
 
 TEST(status_values)
