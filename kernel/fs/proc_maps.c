@@ -83,8 +83,10 @@ static bool area_copy_at(struct mm *mm, vaddr_t va, struct area_copy *copy, stru
 {
 	struct area *a;
 
+	if (!mm_get_live(mm))
+		return false;
 	rwsem_read_lock(&mm->lock);
-	a = mm->areas ? area_find(mm, va) : NULL;
+	a = area_find(mm, va);
 	if (a) {
 		copy->start = a->start;
 		copy->end = a->end;
@@ -99,6 +101,7 @@ static bool area_copy_at(struct mm *mm, vaddr_t va, struct area_copy *copy, stru
 		}
 	}
 	rwsem_read_unlock(&mm->lock);
+	mm_put_user(mm);
 	return a != NULL;
 }
 
@@ -240,10 +243,10 @@ int proc_show_smaps_rollup(struct seq *s, void *arg)
 	vaddr_t first = 0, last = 0;
 	size_t start = s->len;
 
-	if (!o->mm)
+	if (!o->mm || !mm_get_live(o->mm))
 		return -ESRCH;
 	rwsem_read_lock(&o->mm->lock);
-	for (struct area *a = o->mm->areas ? area_first(o->mm) : NULL; a; a = area_next(a)) {
+	for (struct area *a = area_first(o->mm); a; a = area_next(a)) {
 		if (!last)
 			first = a->start;
 		last = a->end;
@@ -251,6 +254,7 @@ int proc_show_smaps_rollup(struct seq *s, void *arg)
 		mm_walk(o->mm, a->start, a->end, sum_page, &sum);
 	}
 	rwsem_read_unlock(&o->mm->lock);
+	mm_put_user(o->mm);
 	seq_printf(s, "%08lx-%08lx ---p 00000000 00:00 0 ", first, last);
 	seq_pad(s, start, NAME_COLUMN);
 	seq_puts(s, "[rollup]\n");

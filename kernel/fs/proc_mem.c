@@ -32,12 +32,12 @@ static ssize_t mem_move(struct file *f, struct io_iter *it, loff_t *pos, bool wr
 	ssize_t total = 0, n = 0;
 	char *buf;
 
-	if (!o->mm || !atomic_load(&o->mm->users))
+	if (!o->mm || !mm_get_live(o->mm))
 		return 0;
 	buf = kmalloc(PAGE_SIZE);
 	if (!buf)
-		return -ENOMEM;
-	while (it->left) {
+		n = -ENOMEM;
+	while (buf && it->left) {
 		size_t part = min(it->left, PAGE_SIZE);
 
 		if (write) {
@@ -59,6 +59,7 @@ static ssize_t mem_move(struct file *f, struct io_iter *it, loff_t *pos, bool wr
 		cond_resched();
 	}
 	kfree(buf);
+	mm_put_user(o->mm);
 	return total ? total : n;
 }
 
@@ -157,10 +158,13 @@ static ssize_t pagemap_read(struct file *f, struct io_iter *it, loff_t *pos)
 {
 	struct proc_open *o = f->private;
 	struct pagemap_fill fill = {.mm = o->mm, .show_pfn = current->cred.euid == 0};
+	ssize_t done;
 
-	if (!o->mm || !atomic_load(&o->mm->users))
+	if (!o->mm || !mm_get_live(o->mm))
 		return 0;
-	return read_array(it, pos, USER_END >> PAGE_SHIFT, fill_pagemap, &fill);
+	done = read_array(it, pos, USER_END >> PAGE_SHIFT, fill_pagemap, &fill);
+	mm_put_user(o->mm);
+	return done;
 }
 
 const struct file_ops proc_pagemap_ops = {

@@ -15,46 +15,54 @@ static int show_memory(struct seq *s, struct mm *mm, vaddr_t start, vaddr_t end)
 	ssize_t n;
 	char *buf;
 
-	if (at >= end || at < start)
+	if (at >= end || at < start || !mm_get_live(mm))
 		return 0;
 	buf = kmalloc(PAGE_SIZE);
-	if (!buf)
-		return -ENOMEM;
-	n = mm_access(mm, at, buf, min(end - at, PAGE_SIZE), false);
+	n = buf ? mm_access(mm, at, buf, min(end - at, PAGE_SIZE), false) : 0;
+	mm_put_user(mm);
 	if (n > 0) {
 		seq_write(s, buf, (size_t)n);
 		s->next += (u64)n;
 		s->more = at + (u64)n < end;
 	}
 	kfree(buf);
-	return 0;
+	return buf ? 0 : -ENOMEM;
 }
 
 /*
  * A program may write its title over its arguments: where the last byte of them is no NUL any more,
  * the text goes on into the environment, up to a NUL.
  */
+static int show_title_rest(struct seq *s, struct mm *mm)
+{
+	char *buf, last = 0;
+	ssize_t n = 0;
+
+	if (mm->arg_end <= mm->arg_start || mm->env_end < mm->arg_end ||
+	    mm_access(mm, mm->arg_end - 1, &last, 1, false) != 1 || !last)
+		return 0;
+	buf = kmalloc(PAGE_SIZE);
+	if (!buf)
+		return -ENOMEM;
+	n = mm_access(mm, mm->arg_end, buf, min(mm->env_end - mm->arg_end, PAGE_SIZE), false);
+	if (n > 0)
+		seq_write(s, buf, strnlen(buf, (size_t)n));
+	kfree(buf);
+	return 0;
+}
+
 static int show_cmdline(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
 	struct mm *mm = process_mm(o->node->proc);
-	char last = 0;
 	int err;
 
 	if (!mm)
 		return proc_gone(o->node) ? -ESRCH : 0;
 	err = show_memory(s, mm, mm->arg_start, mm->arg_end);
-	if (!err && !s->more && s->len && mm->arg_end > mm->arg_start &&
-	    mm_access(mm, mm->arg_end - 1, &last, 1, false) == 1 && last) {
-		char *buf = kmalloc(PAGE_SIZE);
-		ssize_t n = 0;
-
-		if (buf)
-			n = mm_access(mm, mm->arg_end, buf,
-				      min(mm->env_end - mm->arg_end, PAGE_SIZE), false);
-		if (n > 0)
-			seq_write(s, buf, strnlen(buf, (size_t)n));
-		kfree(buf);
+	if (!err && !s->more && mm_get_live(mm)) {
+		err = show_title_rest(s, mm);
+		mm_put_user(mm);
 	}
 	mm_put(mm);
 	return err;
@@ -279,13 +287,14 @@ static int process_exe(const struct proc_node *n, struct path *to)
 
 	if (!mm)
 		return err;
-	rwsem_read_lock(&mm->lock);
-	if (mm->exe) {
-		*to = mm->exe->path;
-		path_get(to);
-		err = 0;
+	if (mm_get_live(mm)) {
+		if (mm->exe) {
+			*to = mm->exe->path;
+			path_get(to);
+			err = 0;
+		}
+		mm_put_user(mm);
 	}
-	rwsem_read_unlock(&mm->lock);
 	mm_put(mm);
 	return err;
 }

@@ -14,10 +14,9 @@
 #include "kernel/knobs.h"
 #include "kernel/log.h"
 #include "kernel/process.h"
+#include "kernel/random.h"
 #include "kernel/uts.h"
 #include "mm/commit.h"
-
-void random_bytes(void *buf, size_t n);
 
 struct knob {
 	int *value; /* or get and set */

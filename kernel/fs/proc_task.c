@@ -5,7 +5,8 @@
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
 
-/* The task that a node stands for, or NULL where it has ended. Caller holds tasks_lock. */
+/* The task that a node stands for, or NULL where it has ended. Caller holds tasks_lock or the
+ * process's sighand_lock. */
 static struct task *node_task(const struct proc_node *n)
 {
 	struct task *t;
@@ -59,11 +60,11 @@ struct fd_table *proc_files(const struct proc_node *n)
 	struct fd_table *files = NULL;
 	struct task *t;
 
-	spin_lock(&tasks_lock);
+	spin_lock(&n->proc->sighand_lock);
 	t = node_task(n);
 	if (t && t->files)
 		files = fd_table_get(t->files);
-	spin_unlock(&tasks_lock);
+	spin_unlock(&n->proc->sighand_lock);
 	return files;
 }
 
@@ -72,11 +73,11 @@ struct fs_context *proc_fs_context(const struct proc_node *n)
 	struct fs_context *fs = NULL;
 	struct task *t;
 
-	spin_lock(&tasks_lock);
+	spin_lock(&n->proc->sighand_lock);
 	t = node_task(n);
 	if (t && t->fs)
 		fs = fs_context_get(t->fs);
-	spin_unlock(&tasks_lock);
+	spin_unlock(&n->proc->sighand_lock);
 	return fs;
 }
 
