@@ -22,6 +22,7 @@
 #define NR_RLIMITS	  16
 
 #define RLIM_INFINITY (~0ull)
+#define NR_OPEN_MAX   1048576 /* RLIMIT_NOFILE goes no higher */
 
 struct rlimit {
 	u64 cur, max;

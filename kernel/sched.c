@@ -151,6 +151,47 @@ void sched_kick(struct task *t)
 	(void)t;
 }
 
+/* ---- load averages: every 5 seconds a share of the tasks that run or could ---- */
+
+#define LOAD_PERIOD_NS (5 * NSEC_PER_SEC)
+#define LOAD_SHIFT     16
+#define LOAD_PERIODS   360 /* half an hour: nothing older shows in the averages */
+
+/* Under LOCK_RUNQ of CPU 0. */
+static u64 load_avg[3], load_next_ns;
+
+static void load_sample(u64 n)
+{
+	/* exp(-5/60), exp(-5/300), exp(-5/900) */
+	static const u64 keep[3] = {60296, 64453, 65172};
+
+	for (int i = 0; i < 3; i++)
+		load_avg[i] =
+		    (load_avg[i] * keep[i] + (n << LOAD_SHIFT) * (BIT(LOAD_SHIFT) - keep[i])) >>
+		    LOAD_SHIFT;
+}
+
+/* Takes the samples that are due; the time of each but the last was idle or as now. */
+static void load_update(u64 now, u64 running)
+{
+	for (int i = 0; i < LOAD_PERIODS && now >= load_next_ns; i++) {
+		load_sample(running);
+		load_next_ns += LOAD_PERIOD_NS;
+	}
+	if (now >= load_next_ns)
+		load_next_ns = now + LOAD_PERIOD_NS;
+}
+
+void sched_load(u64 load[3])
+{
+	u64 flags = spin_lock_irq(&runqs[0].lock);
+
+	load_update(clock_ns(), sched_nr_running());
+	for (int i = 0; i < 3; i++)
+		load[i] = load_avg[i];
+	spin_unlock_irq(&runqs[0].lock, flags);
+}
+
 static struct task *pick(struct runq *rq)
 {
 	struct list_head *queue = list_empty(&rq->fresh) ? &rq->expired : &rq->fresh;
@@ -261,6 +302,8 @@ void sched_tick(bool user, u64 now)
 
 	spin_lock(&rq->lock);
 	account(rq, t, now);
+	if (cpu_id() == 0 && now >= load_next_ns)
+		load_update(now, sched_nr_running());
 	if (t != rq->idle) {
 		if (user) {
 			t->tick_user++;

@@ -149,7 +149,7 @@ struct process {
 	bool zombie;   /* under tasks_lock, as are those below */
 	bool reaped;   /* no longer in the table */
 	bool did_exec; /* setpgid by the parent fails from then on */
-	bool dumpable, child_subreaper;
+	bool dumpable, child_subreaper, no_new_privs;
 	bool kthread;
 	int pdeath_signal; /* PR_SET_PDEATHSIG */
 	s16 oom_score_adj;

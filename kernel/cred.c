@@ -1,0 +1,288 @@
+/*
+ * User and group ids. One rule: root (effective uid 0) may set any; others may choose among the
+ * real, effective and saved ids that they have. There are no capabilities: root has all of them.
+ */
+#include "kernel/process.h"
+
+#include "arch/uaccess.h"
+#include "kernel/lib/string.h"
+#include "kernel/syscalls.h"
+
+#define KEEP (~0u) /* -1: this id stays */
+
+SYSCALL0(getuid)
+{
+	return current->cred.uid;
+}
+
+SYSCALL0(geteuid)
+{
+	return current->cred.euid;
+}
+
+SYSCALL0(getgid)
+{
+	return current->cred.gid;
+}
+
+SYSCALL0(getegid)
+{
+	return current->cred.egid;
+}
+
+static bool has_uid(const struct cred *c, u32 id)
+{
+	return id == KEEP || id == c->uid || id == c->euid || id == c->suid;
+}
+
+static bool has_gid(const struct cred *c, u32 id)
+{
+	return id == KEEP || id == c->gid || id == c->egid || id == c->sgid;
+}
+
+static void set_euid(struct cred *c, u32 id)
+{
+	if (id == KEEP)
+		return;
+	if (id != c->euid)
+		current->proc->dumpable = false;
+	c->euid = c->fsuid = id;
+}
+
+static void set_egid(struct cred *c, u32 id)
+{
+	if (id == KEEP)
+		return;
+	if (id != c->egid)
+		current->proc->dumpable = false;
+	c->egid = c->fsgid = id;
+}
+
+SYSCALL1(setuid, u32, id)
+{
+	struct cred *c = &current->cred;
+
+	if (id == KEEP)
+		return -EINVAL;
+	if (task_is_root(current))
+		c->uid = c->suid = id;
+	else if (id != c->uid && id != c->suid)
+		return -EPERM;
+	set_euid(c, id);
+	return 0;
+}
+
+SYSCALL1(setgid, u32, id)
+{
+	struct cred *c = &current->cred;
+
+	if (id == KEEP)
+		return -EINVAL;
+	if (task_is_root(current))
+		c->gid = c->sgid = id;
+	else if (id != c->gid && id != c->sgid)
+		return -EPERM;
+	set_egid(c, id);
+	return 0;
+}
+
+SYSCALL2(setreuid, u32, ruid, u32, euid)
+{
+	struct cred *c = &current->cred, old = *c;
+
+	if (!task_is_root(current) &&
+	    ((ruid != KEEP && ruid != c->uid && ruid != c->euid) || !has_uid(c, euid)))
+		return -EPERM;
+	if (ruid != KEEP)
+		c->uid = ruid;
+	set_euid(c, euid);
+	if (ruid != KEEP || (euid != KEEP && euid != old.uid))
+		c->suid = c->euid;
+	return 0;
+}
+
+SYSCALL2(setregid, u32, rgid, u32, egid)
+{
+	struct cred *c = &current->cred, old = *c;
+
+	if (!task_is_root(current) &&
+	    ((rgid != KEEP && rgid != c->gid && rgid != c->egid) || !has_gid(c, egid)))
+		return -EPERM;
+	if (rgid != KEEP)
+		c->gid = rgid;
+	set_egid(c, egid);
+	if (rgid != KEEP || (egid != KEEP && egid != old.gid))
+		c->sgid = c->egid;
+	return 0;
+}
+
+SYSCALL3(setresuid, u32, ruid, u32, euid, u32, suid)
+{
+	struct cred *c = &current->cred;
+
+	if (!task_is_root(current) && !(has_uid(c, ruid) && has_uid(c, euid) && has_uid(c, suid)))
+		return -EPERM;
+	if (ruid != KEEP)
+		c->uid = ruid;
+	if (suid != KEEP)
+		c->suid = suid;
+	set_euid(c, euid);
+	return 0;
+}
+
+SYSCALL3(setresgid, u32, rgid, u32, egid, u32, sgid)
+{
+	struct cred *c = &current->cred;
+
+	if (!task_is_root(current) && !(has_gid(c, rgid) && has_gid(c, egid) && has_gid(c, sgid)))
+		return -EPERM;
+	if (rgid != KEEP)
+		c->gid = rgid;
+	if (sgid != KEEP)
+		c->sgid = sgid;
+	set_egid(c, egid);
+	return 0;
+}
+
+static int put_ids(u32 __user *r, u32 __user *e, u32 __user *s, u32 rid, u32 eid, u32 sid)
+{
+	return put_user(rid, r) || put_user(eid, e) || put_user(sid, s) ? -EFAULT : 0;
+}
+
+SYSCALL3(getresuid, u32 __user *, ruid, u32 __user *, euid, u32 __user *, suid)
+{
+	const struct cred *c = &current->cred;
+
+	return put_ids(ruid, euid, suid, c->uid, c->euid, c->suid);
+}
+
+SYSCALL3(getresgid, u32 __user *, rgid, u32 __user *, egid, u32 __user *, sgid)
+{
+	const struct cred *c = &current->cred;
+
+	return put_ids(rgid, egid, sgid, c->gid, c->egid, c->sgid);
+}
+
+/* These two return the old id, whether or not it changed. */
+SYSCALL1(setfsuid, u32, id)
+{
+	struct cred *c = &current->cred;
+	u32 old = c->fsuid;
+
+	if (id != KEEP && (task_is_root(current) || has_uid(c, id) || id == old))
+		c->fsuid = id;
+	return old;
+}
+
+SYSCALL1(setfsgid, u32, id)
+{
+	struct cred *c = &current->cred;
+	u32 old = c->fsgid;
+
+	if (id != KEEP && (task_is_root(current) || has_gid(c, id) || id == old))
+		c->fsgid = id;
+	return old;
+}
+
+SYSCALL2(getgroups, s32, size, u32 __user *, list)
+{
+	const struct cred *c = &current->cred;
+
+	if (size < 0 || (size && (u32)size < c->ngroups))
+		return -EINVAL;
+	if (size && copy_to_user(list, c->groups, c->ngroups * sizeof(u32)))
+		return -EFAULT;
+	return c->ngroups;
+}
+
+SYSCALL2(setgroups, s32, size, const u32 __user *, list)
+{
+	struct cred *c = &current->cred;
+	u32 groups[NGROUPS_MAX];
+
+	if (!task_is_root(current))
+		return -EPERM;
+	if (size < 0 || size > NGROUPS_MAX)
+		return -EINVAL;
+	if (copy_from_user(groups, list, (u32)size * sizeof(u32)))
+		return -EFAULT;
+	memcpy(c->groups, groups, (u32)size * sizeof(u32));
+	c->ngroups = (u32)size;
+	return 0;
+}
+
+/* ---- capabilities: all of them for root, none for others ---- */
+
+#define CAP_VERSION_1 0x19980330u
+#define CAP_VERSION_2 0x20071026u
+#define CAP_VERSION_3 0x20080522u
+#define CAPS_ALL      0x1ffffffffffull /* 41 of them */
+
+struct cap_header {
+	u32 version;
+	s32 pid;
+};
+
+struct cap_data {
+	u32 effective, permitted, inheritable;
+};
+
+/* Words of cap_data by version, or -EINVAL with the version that is preferred. */
+static int cap_words(struct cap_header __user *uheader, struct cap_header *h)
+{
+	if (copy_from_user(h, uheader, sizeof(*h)))
+		return -EFAULT;
+	if (h->version == CAP_VERSION_1)
+		return 1;
+	if (h->version == CAP_VERSION_2 || h->version == CAP_VERSION_3)
+		return 2;
+	if (put_user(CAP_VERSION_3, &uheader->version))
+		return -EFAULT;
+	return -EINVAL;
+}
+
+SYSCALL2(capget, struct cap_header __user *, uheader, struct cap_data __user *, udata)
+{
+	struct cap_data data[2] = {{0}};
+	struct cap_header h;
+	int words = cap_words(uheader, &h);
+	struct process *p;
+	bool root;
+
+	if (words < 0)
+		return words == -EINVAL && !udata ? 0 : words;
+	if (h.pid < 0)
+		return -EINVAL;
+	p = process_find(h.pid ? h.pid : current->proc->pid);
+	if (!p)
+		return -ESRCH;
+	root = task_is_root(p->leader);
+	process_put(p);
+	if (!udata)
+		return 0;
+	for (int i = 0; root && i < words; i++)
+		data[i].effective = data[i].permitted = (u32)(CAPS_ALL >> (32 * i));
+	return copy_to_user(udata, data, (size_t)words * sizeof(data[0])) ? -EFAULT : 0;
+}
+
+SYSCALL2(capset, struct cap_header __user *, uheader, const struct cap_data __user *, udata)
+{
+	struct cap_data data[2] = {{0}};
+	struct cap_header h;
+	int words = cap_words(uheader, &h);
+
+	if (words < 0)
+		return words;
+	if (h.pid && h.pid != current->proc->pid)
+		return -EPERM;
+	if (copy_from_user(data, udata, (size_t)words * sizeof(data[0])))
+		return -EFAULT;
+	for (int i = 0; i < words; i++) {
+		u32 have = task_is_root(current) ? (u32)(CAPS_ALL >> (32 * i)) : 0;
+
+		/* What one has cannot be dropped bit by bit: there is only the uid. */
+		if (data[i].permitted & ~have || data[i].effective & ~data[i].permitted)
+			return -EPERM;
+	}
+	return 0;
+}

@@ -1,0 +1,311 @@
+/*
+ * System calls about scheduling: nice values, and the policies of which there is one, SCHED_OTHER.
+ * SCHED_BATCH and SCHED_IDLE are taken as it; real-time policies are refused with EPERM, as to one
+ * who may not use them.
+ */
+#include "kernel/process.h"
+
+#include "arch/cpuinfo.h"
+#include "arch/uaccess.h"
+#include "kernel/lib/string.h"
+#include "kernel/syscalls.h"
+
+enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
+
+enum {
+	SCHED_OTHER = 0,
+	SCHED_FIFO = 1,
+	SCHED_RR = 2,
+	SCHED_BATCH = 3,
+	SCHED_IDLE = 5,
+	SCHED_DEADLINE = 6
+};
+
+#define SCHED_RESET_ON_FORK 0x40000000
+#define RT_PRIORITY_MAX	    99
+
+SYSCALL0(sched_yield)
+{
+	sched_give_up();
+	return 0;
+}
+
+static int set_nice(struct process *p, s32 nice)
+{
+	const struct cred *me = &current->cred, *it = &p->leader->cred;
+	struct task *t = p->leader;
+	u64 limit = p->rlimits[RLIMIT_NICE].cur;
+
+	if (me->euid && me->euid != it->uid && me->euid != it->euid)
+		return -EPERM;
+	if (nice < t->nice && me->euid && (u64)(20 - nice) > limit)
+		return -EACCES;
+	t->nice = nice;
+	return 0;
+}
+
+static bool prio_matches(const struct process *p, int which, s32 who)
+{
+	switch (which) {
+	case PRIO_PROCESS:
+		return p->pid == (who ? who : current->proc->pid);
+	case PRIO_PGRP:
+		return p->pgid == (who ? who : current->proc->pgid);
+	default:
+		return p->leader->cred.uid == (who ? (u32)who : current->cred.uid);
+	}
+}
+
+SYSCALL3(setpriority, int, which, s32, who, s32, nice)
+{
+	int result = -ESRCH;
+
+	if (which < PRIO_PROCESS || which > PRIO_USER)
+		return -EINVAL;
+	nice = max(min(nice, NICE_MAX), NICE_MIN);
+	spin_lock(&tasks_lock);
+	for (struct process *p = process_first(); p; p = process_after(p)) {
+		int err;
+
+		if (p->zombie || !prio_matches(p, which, who))
+			continue;
+		err = set_nice(p, nice);
+		if (err || result == -ESRCH)
+			result = err;
+	}
+	spin_unlock(&tasks_lock);
+	return result;
+}
+
+/* 20 - nice, so that no value looks like an error; the highest of those that match. */
+SYSCALL2(getpriority, int, which, s32, who)
+{
+	int result = -ESRCH;
+
+	if (which < PRIO_PROCESS || which > PRIO_USER)
+		return -EINVAL;
+	spin_lock(&tasks_lock);
+	for (struct process *p = process_first(); p; p = process_after(p))
+		if (!p->zombie && prio_matches(p, which, who))
+			result = max(result, 20 - p->leader->nice);
+	spin_unlock(&tasks_lock);
+	return result;
+}
+
+/* The nice value of pid's task, or -ESRCH where there is none. */
+static int check_pid(s32 pid, s32 *nice)
+{
+	struct process *p;
+
+	if (pid < 0)
+		return -EINVAL;
+	p = process_find(pid ? pid : current->proc->pid);
+	if (!p)
+		return -ESRCH;
+	*nice = p->leader->nice;
+	process_put(p);
+	return 0;
+}
+
+SYSCALL1(sched_getscheduler, s32, pid)
+{
+	s32 nice;
+
+	return check_pid(pid, &nice);
+}
+
+static int check_policy(int policy, s32 priority)
+{
+	switch (policy & ~SCHED_RESET_ON_FORK) {
+	case SCHED_OTHER:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+		return priority ? -EINVAL : 0;
+	case SCHED_FIFO:
+	case SCHED_RR:
+		return priority < 1 || priority > RT_PRIORITY_MAX ? -EINVAL : -EPERM;
+	case SCHED_DEADLINE:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
+SYSCALL3(sched_setscheduler, s32, pid, int, policy, const s32 __user *, param)
+{
+	s32 priority, nice;
+	int err;
+
+	if (!param || policy < 0 || pid < 0)
+		return -EINVAL;
+	if (get_user(priority, param))
+		return -EFAULT;
+	err = check_pid(pid, &nice);
+	return err ? err : check_policy(policy, priority);
+}
+
+SYSCALL2(sched_setparam, s32, pid, const s32 __user *, param)
+{
+	s32 priority, nice;
+	int err;
+
+	if (!param || pid < 0)
+		return -EINVAL;
+	if (get_user(priority, param))
+		return -EFAULT;
+	err = check_pid(pid, &nice);
+	return err ? err : check_policy(SCHED_OTHER, priority);
+}
+
+SYSCALL2(sched_getparam, s32, pid, s32 __user *, param)
+{
+	s32 nice;
+	int err = param ? check_pid(pid, &nice) : -EINVAL;
+
+	return err ? err : put_user(0, param);
+}
+
+SYSCALL1(sched_get_priority_max, int, policy)
+{
+	if (policy == SCHED_FIFO || policy == SCHED_RR)
+		return RT_PRIORITY_MAX;
+	return check_policy(policy, 0) == -EINVAL ? -EINVAL : 0;
+}
+
+SYSCALL1(sched_get_priority_min, int, policy)
+{
+	if (policy == SCHED_FIFO || policy == SCHED_RR)
+		return 1;
+	return check_policy(policy, 0) == -EINVAL ? -EINVAL : 0;
+}
+
+SYSCALL2(sched_rr_get_interval, s32, pid, struct timespec __user *, to)
+{
+	s32 nice;
+	int err = check_pid(pid, &nice);
+
+	return err ? err : timespec_put(to, sched_slice_ns(nice));
+}
+
+struct sched_attr {
+	u32 size, policy;
+	u64 flags;
+	s32 nice;
+	u32 priority;
+	u64 runtime, deadline, period;
+};
+
+SYSCALL4(sched_getattr, s32, pid, struct sched_attr __user *, to, u32, size, u32, flags)
+{
+	struct sched_attr a = {.size = sizeof(a)};
+	int err;
+
+	if (!to || pid < 0 || size < sizeof(a) || size > PAGE_SIZE || flags)
+		return -EINVAL;
+	err = check_pid(pid, &a.nice);
+	if (err)
+		return err;
+	return copy_to_user(to, &a, sizeof(a)) ? -EFAULT : 0;
+}
+
+SYSCALL3(sched_setattr, s32, pid, const struct sched_attr __user *, from, u32, flags)
+{
+	struct sched_attr a;
+	struct process *p;
+	s32 nice;
+	int err;
+
+	if (!from || pid < 0 || flags)
+		return -EINVAL;
+	if (copy_from_user(&a, from, sizeof(a)))
+		return -EFAULT;
+	if (a.size < sizeof(a))
+		return a.size ? -E2BIG : -EINVAL;
+	err = check_pid(pid, &nice);
+	if (!err)
+		err = check_policy((int)a.policy, (s32)a.priority);
+	if (err)
+		return err;
+	p = process_find(pid ? pid : current->proc->pid);
+	if (!p)
+		return -ESRCH;
+	err = set_nice(p, max(min(a.nice, NICE_MAX), NICE_MIN));
+	process_put(p);
+	return err;
+}
+
+/* CPUs that there are, as a mask. */
+static u64 possible_cpus(void)
+{
+	return ~0ull >> (64 - cpu_count());
+}
+
+SYSCALL3(sched_getaffinity, s32, pid, u32, size, u64 __user *, to)
+{
+	s32 nice;
+	u64 mask;
+	int err;
+
+	if (size < sizeof(mask) || size % sizeof(mask))
+		return -EINVAL;
+	err = check_pid(pid, &nice);
+	if (err)
+		return err;
+	mask = possible_cpus();
+	return copy_to_user(to, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
+}
+
+SYSCALL3(sched_setaffinity, s32, pid, u32, size, const u64 __user *, from)
+{
+	u64 mask = 0;
+	s32 nice;
+	int err;
+
+	if (copy_from_user(&mask, from, min(size, (u32)sizeof(mask))))
+		return -EFAULT;
+	err = check_pid(pid, &nice);
+	if (err)
+		return err;
+	return mask & possible_cpus() ? 0 : -EINVAL;
+}
+
+SYSCALL3(getcpu, u32 __user *, cpu, u32 __user *, node, void __user *, unused)
+{
+	(void)unused;
+	if (cpu && put_user(cpu_id(), cpu))
+		return -EFAULT;
+	return node && put_user(0, node) ? -EFAULT : 0;
+}
+
+enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_WHO_USER = 3 };
+
+/* There is no queue of disk requests for a priority to act on: the default class is all there is.
+ */
+SYSCALL2(ioprio_get, int, which, s32, who)
+{
+	s32 nice;
+
+	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
+		return -EINVAL;
+	return which == IOPRIO_WHO_PROCESS ? check_pid(who, &nice) : 0;
+}
+
+#define MEMBARRIER_QUERY  0
+#define MEMBARRIER_GLOBAL 1
+
+SYSCALL3(membarrier, int, command, u32, flags, int, cpu)
+{
+	(void)cpu;
+	if (flags)
+		return -EINVAL;
+	switch (command) {
+	case MEMBARRIER_QUERY:
+		return MEMBARRIER_GLOBAL;
+	case MEMBARRIER_GLOBAL:
+		/* With one CPU, whoever else ran has passed through the scheduler. */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
