@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KIB	   1024ull
-#define MIB	   (1024ull * KIB)
-#define GIB	   (1024ull * MIB)
-#define PAGE_BYTES 4096ull
+#define KIB	   UINT64_C(1024)
+#define MIB	   (1024 * KIB)
+#define GIB	   (1024 * MIB)
+#define PAGE_BYTES UINT64_C(4096)
 
 /* A figure that this kernel does not give; printed as "n/a". */
 #define UNKNOWN UINT64_MAX
