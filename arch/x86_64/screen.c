@@ -263,20 +263,31 @@ static u32 pixel(u8 colour)
 	       (colour & 1 ? high : low) << fb.blue_shift;
 }
 
+static void draw_pixel(volatile u8 *at, u32 v)
+{
+	if (fb.bpp == 32) {
+		*(volatile u32 *)(volatile void *)at = v;
+		return;
+	}
+	at[0] = (u8)v;
+	at[1] = (u8)(v >> 8);
+	at[2] = (u8)(v >> 16);
+}
+
 static void draw_cell(unsigned at, cell_t cell)
 {
 	u8 c = (u8)cell;
 	const u8 *glyph = font[c < FONT_FIRST || c > 127 ? '?' - FONT_FIRST : c - FONT_FIRST];
 	u32 front = pixel((u8)(cell >> 8 & 0xf)), back = pixel((u8)(cell >> 12 & 0x7));
+	unsigned bytes = fb.bpp / 8;
 	volatile u8 *line = (volatile u8 *)video + (u64)(at / cols) * CELL_HEIGHT * fb.pitch +
-			    (u64)(at % cols) * CELL_WIDTH * 4;
+			    (u64)(at % cols) * CELL_WIDTH * bytes;
 
 	for (unsigned y = 0; y < CELL_HEIGHT; y++, line += fb.pitch) {
 		unsigned bits = y / 2 < FONT_ROWS ? (unsigned)glyph[y / 2] << 1 : 0;
 
 		for (unsigned x = 0; x < CELL_WIDTH; x++)
-			((volatile u32 *)(volatile void *)line)[x] =
-			    bits & (0x40u >> x) ? front : back;
+			draw_pixel(line + x * bytes, bits & (0x40u >> x) ? front : back);
 	}
 }
 
@@ -320,7 +331,8 @@ static bool usable(const struct boot_framebuffer *f)
 {
 	if (!f->addr || !f->width || !f->height)
 		return false;
-	return f->text || (f->bpp == 32 && f->pitch >= (u64)f->width * 4);
+	return f->text ||
+	       ((f->bpp == 32 || f->bpp == 24) && f->pitch >= (u64)f->width * (f->bpp / 8));
 }
 
 void screen_init(const struct boot_framebuffer *f)
