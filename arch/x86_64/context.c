@@ -1,6 +1,7 @@
 /* What the CPU keeps of a task: stacks, segment bases, FPU state; and how a task begins. */
 #include "arch/context.h"
 
+#include "arch/kstack.h"
 #include "arch/mmu.h"
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/fpu.h"
@@ -71,17 +72,22 @@ void arch_task_adopt(struct task *t)
 	cpu_set_kernel_stack(stack_top(t));
 }
 
+/* A stack, an FPU state, and what switch_stacks finds when it comes to t for the first time. */
 static int new_task(struct task *t, void *start, u64 rbx, u64 r12)
 {
-	struct regs *regs = task_regs(t);
 	struct switch_frame *f;
 
-	t->arch.fpu = fpu_alloc();
-	if (!t->arch.fpu)
+	t->kstack = kstack_alloc();
+	if (!t->kstack)
 		return -ENOMEM;
+	t->arch.fpu = fpu_alloc();
+	if (!t->arch.fpu) {
+		kstack_free(t->kstack);
+		t->kstack = NULL;
+		return -ENOMEM;
+	}
 	t->arch.fpu_cpu = ~0u;
-	/* What the CPU leaves free for a call made from assembly: RSP is a multiple of 16 there. */
-	f = (struct switch_frame *)regs - 1;
+	f = (struct switch_frame *)task_regs(t) - 1;
 	memset(f, 0, sizeof(*f));
 	f->rbx = rbx;
 	f->r12 = r12;
@@ -92,10 +98,11 @@ static int new_task(struct task *t, void *start, u64 rbx, u64 r12)
 
 int arch_task_fork(struct task *t, struct task *parent, vaddr_t stack, vaddr_t tls, bool set_tls)
 {
-	struct regs *regs = task_regs(t);
+	struct regs *regs;
 
 	if (new_task(t, task_start_user, 0, 0))
 		return -ENOMEM;
+	regs = task_regs(t);
 	*regs = *task_regs(parent);
 	regs->rax = 0;
 	if (stack)
@@ -109,9 +116,11 @@ int arch_task_fork(struct task *t, struct task *parent, vaddr_t stack, vaddr_t t
 
 int arch_task_kernel(struct task *t, void (*fn)(void *), void *arg)
 {
+	if (new_task(t, task_start_kernel, (u64)fn, (u64)arg))
+		return -ENOMEM;
 	memset(task_regs(t), 0, sizeof(struct regs));
 	t->arch.fsbase = t->arch.gsbase = 0;
-	return new_task(t, task_start_kernel, (u64)fn, (u64)arg);
+	return 0;
 }
 
 void arch_task_free(struct task *t)
@@ -122,6 +131,8 @@ void arch_task_free(struct task *t)
 		p->fpu_of = NULL;
 	fpu_free(t->arch.fpu);
 	t->arch.fpu = NULL;
+	kstack_free(t->kstack);
+	t->kstack = NULL;
 }
 
 int arch_set_fsbase(u64 base)
