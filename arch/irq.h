@@ -7,3 +7,8 @@ typedef void (*irq_fn)(void *arg);
 
 /* Calls fn(arg), interrupts off, whenever the legacy line `irq` (0-15) is raised; unmasks it. */
 void irq_register(unsigned irq, irq_fn fn, void *arg);
+
+#define NR_IRQS 16
+/* How often a legacy line was raised since boot, and the CPU's own timer. */
+u64 irq_count(unsigned irq);
+u64 irq_count_timer(void);

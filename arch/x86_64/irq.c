@@ -21,12 +21,12 @@
 #define OCW3_ISR  0x0b /* the next read gives the in-service register */
 #define CASCADE	  2
 
-#define NR_IRQS 16
-
 static struct {
 	irq_fn fn;
 	void *arg;
+	u64 count;
 } handlers[NR_IRQS];
+static u64 timer_count;
 static u16 masked = 0xffff & ~(1u << CASCADE);
 
 static void set_masks(void)
@@ -59,6 +59,16 @@ void irq_register(unsigned irq, irq_fn fn, void *arg)
 	irq_restore(flags);
 }
 
+u64 irq_count(unsigned irq)
+{
+	return READ_ONCE(handlers[irq].count);
+}
+
+u64 irq_count_timer(void)
+{
+	return READ_ONCE(timer_count);
+}
+
 /* A line that dropped before it was answered shows as 7 or 15, and is not in service. */
 static bool spurious(unsigned irq)
 {
@@ -78,6 +88,7 @@ static void legacy(unsigned irq)
 {
 	if (spurious(irq))
 		return;
+	handlers[irq].count++;
 	if (handlers[irq].fn)
 		handlers[irq].fn(handlers[irq].arg);
 	if (irq >= 8)
@@ -89,9 +100,11 @@ void irq_dispatch(struct regs *regs, unsigned vector)
 {
 	if (vector == VEC_TIMER) {
 		apic_eoi();
+		timer_count++;
 		timer_interrupt(regs_user(regs));
 	} else if (vector == VEC_IRQ0 && timer_is_pit()) {
 		outb(PIC1_COMMAND, OCW2_EOI);
+		handlers[0].count++;
 		timer_interrupt(regs_user(regs));
 	} else if (vector < VEC_IRQ0 + NR_IRQS) {
 		legacy(vector - VEC_IRQ0);

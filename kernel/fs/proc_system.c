@@ -3,6 +3,7 @@
 
 #include "arch/clock.h"
 #include "arch/cpuinfo.h"
+#include "arch/irq.h"
 #include "arch/power.h"
 #include "kernel/cmdline.h"
 #include "kernel/errno.h"
@@ -75,6 +76,30 @@ static u32 count_blocked(void)
 	return n;
 }
 
+/* The sum of all, then each legacy line. */
+static void show_intr(struct seq *s)
+{
+	u64 sum = irq_count_timer();
+
+	for (unsigned i = 0; i < NR_IRQS; i++)
+		sum += irq_count(i);
+	seq_printf(s, "intr %lu", sum);
+	for (unsigned i = 0; i < NR_IRQS; i++)
+		seq_printf(s, " %lu", irq_count(i));
+	seq_putc(s, '\n');
+}
+
+static int show_interrupts(struct seq *s, void *arg)
+{
+	(void)arg;
+	seq_printf(s, "%11sCPU%-8d\n", "", 0);
+	for (unsigned i = 0; i < NR_IRQS; i++)
+		if (irq_count(i))
+			seq_printf(s, "%3u: %10lu   XT-PIC\n", i, irq_count(i));
+	seq_printf(s, "LOC: %10lu   Local timer interrupts\n", irq_count_timer());
+	return 0;
+}
+
 static int show_stat(struct seq *s, void *arg)
 {
 	struct cpu_times t, sum = {0};
@@ -94,7 +119,7 @@ static int show_stat(struct seq *s, void *arg)
 		seq_printf(s, "cpu%u", cpu);
 		show_cpu_times(s, &t);
 	}
-	seq_puts(s, "intr 0\n");
+	show_intr(s);
 	seq_printf(s, "ctxt %lu\n", sched_nr_switches());
 	seq_printf(s, "btime %lu\n", proc_ticks(clock_wall_ns() - clock_ns()) / 100);
 	seq_printf(s, "processes %lu\n", process_forks());
@@ -206,6 +231,7 @@ const struct proc_entry proc_system_entries[] = {
     {.name = "kmsg", .mode = S_IFREG | 0400, .show = show_kmsg},
     {.name = "kpagecount", .mode = S_IFREG | 0400, .fops = &proc_kpagecount_ops},
     {.name = "kpageflags", .mode = S_IFREG | 0400, .fops = &proc_kpageflags_ops},
+    FILE_("interrupts", show_interrupts),
     FILE_("loadavg", show_loadavg),
     TEXT_("locks", ""),
     FILE_("meminfo", proc_show_meminfo),
