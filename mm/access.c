@@ -32,6 +32,8 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write)
 {
 	size_t done = 0;
 
+	if (!mm_get_live(mm))
+		return 0;
 	while (done < len) {
 		vaddr_t at = va + done;
 		size_t n = min(len - done, (size_t)(PAGE_SIZE - (at & ~PAGE_MASK)));
@@ -43,5 +45,6 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write)
 		else if (mm_fault(mm, at, write ? PROT_WRITE : PROT_READ) != FAULT_OK)
 			break;
 	}
+	mm_put_user(mm);
 	return done || !len ? (ssize_t)done : -EFAULT;
 }

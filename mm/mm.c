@@ -121,14 +121,17 @@ static void drop_tree(struct mm *mm)
 	mm->table_frames = 1;
 }
 
+/* The lock is for readers of /proc, who find the areas whole or gone. */
 static void drop_contents(struct mm *mm)
 {
 	rmap_remove_mm(mm);
+	rwsem_write_lock(&mm->lock);
 	mmu_forget(&mm->mmu);
 	drop_tree(mm);
 	family_leave(mm);
 	area_set_put(mm->areas);
 	mm->areas = NULL;
+	rwsem_write_unlock(&mm->lock);
 	commit_release(mm->commit_pages);
 	mm->commit_pages = 0;
 	if (mm->exe)
@@ -268,8 +271,6 @@ static int fork_locked(struct mm *child, struct mm *parent)
 	err = fork_tree(child, parent);
 	if (!err)
 		err = fork_exceptions(child);
-	if (err)
-		drop_contents(child);
 	return err;
 }
 
@@ -286,6 +287,8 @@ struct mm *mm_fork(struct mm *parent, vaddr_t stack)
 	rwsem_write_unlock(&parent->lock);
 	if (!err)
 		return child;
+	if (child->areas)
+		drop_contents(child);
 	mm_put(child);
 	return NULL;
 }

@@ -118,8 +118,10 @@ long mm_map_stack(struct mm *mm, vaddr_t top, u64 size);
 /* Faults [addr, addr+len) in, for writing where the areas allow it. Holds no lock on entry. */
 long mm_populate(struct mm *mm, vaddr_t addr, u64 len);
 
-/* Reads or writes another address space (or one's own): /proc/pid/mem, exec's argument pages. Bytes
- * done, or -EFAULT. */
+/*
+ * Reads or writes another address space (or one's own): /proc/pid/mem, exec's argument pages. Bytes
+ * done, 0 where its last user has left, or -EFAULT.
+ */
 ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
 
 static inline u64 mm_rss(const struct mm *mm)
