@@ -14,7 +14,7 @@ PROG_HEADERS := $(wildcard tests/boot/progs/*.h)
 PROG_SOURCES := $(wildcard tests/boot/progs/*.c)
 PROGS := $(PROG_SOURCES:tests/boot/progs/%.c=$(PROG_DIR)/%)
 PROG_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wno-array-bounds -Wno-stringop-overread \
-	-Wno-unused-parameter \
+	-Wno-unused-parameter -Wno-clobbered \
 	-Wno-unused-function -Wno-override-init -fno-stack-protector \
 	-fno-toplevel-reorder -Itests/boot/progs
 

@@ -80,13 +80,15 @@ static long free_frames(void)
 /* Orphans come to process 1: waits until none is left, for a while. */
 static void reap_all(void)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int naps = 0; naps < 500;) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
 		if (pid < 0)
 			return;
-		if (pid == 0)
+		if (pid == 0) {
 			nap(10);
+			naps++;
+		}
 	}
 	say("# processes are left over\n");
 }

@@ -1,0 +1,123 @@
+/* Resource limits, and what running into each looks like. */
+#include "trap.h"
+
+static void limit(int what, rlim_t value)
+{
+	struct rlimit r = {value, RLIM_INFINITY};
+
+	getrlimit(what, &r);
+	r.rlim_cur = value;
+	EQ(setrlimit(what, &r), 0);
+}
+
+TEST(get_and_set)
+{
+	struct rlimit r, again;
+
+	for (int i = 0; i < 16; i++)
+		EQ(getrlimit(i, &r), 0);
+	EQ(getrlimit(RLIMIT_STACK, &r), 0);
+	EQ(r.rlim_cur, 8 * MIB);
+	EQ(getrlimit(RLIMIT_AS, &r), 0);
+	EQ(r.rlim_cur, RLIM_INFINITY);
+	r = (struct rlimit){100, 200};
+	EQ(setrlimit(RLIMIT_NOFILE, &r), 0);
+	EQ(getrlimit(RLIMIT_NOFILE, &again), 0);
+	EQ(again.rlim_cur, 100);
+	EQ(again.rlim_max, 200);
+	JOIN(CHILD(EQ(getrlimit(RLIMIT_NOFILE, &again), 0); EQ(again.rlim_cur, 100)));
+	r = (struct rlimit){300, 200};
+	FAILS(setrlimit(RLIMIT_NOFILE, &r), EINVAL);
+	FAILS(getrlimit(77, &r), EINVAL);
+	EQ(prlimit(0, RLIMIT_NOFILE, NULL, &again), 0);
+	EQ(again.rlim_cur, 100);
+}
+
+TEST(only_root_raises_the_hard_one)
+{
+	struct rlimit r = {100, 100}, more = {100, 200};
+
+	JOIN(CHILD(EQ(setrlimit(RLIMIT_NOFILE, &r), 0); EQ(setrlimit(RLIMIT_NOFILE, &more), 0);
+		   EQ(setrlimit(RLIMIT_NOFILE, &r), 0); REQUIRE(!setuid(1000));
+		   FAILS(setrlimit(RLIMIT_NOFILE, &more), EPERM)));
+}
+
+TEST(nofile)
+{
+	int n = 0;
+
+	limit(RLIMIT_NOFILE, 20);
+	while (dup(1) >= 0)
+		n++;
+	EQ(errno, EMFILE);
+	CHECK(n <= 20);
+	FAILS(fcntl(1, F_DUPFD, 20), EINVAL);
+	FAILS(dup2(1, 20), EBADF);
+	EQ(dup2(1, 19), 19);
+}
+
+TEST(address_space)
+{
+	long before = value_of("/proc/self/status", "VmSize") * 1024;
+
+	limit(RLIMIT_AS, before + 64 * PAGE);
+	void *p = mmap(NULL, 60 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(p != MAP_FAILED);
+	FAILS(mmap(NULL, 60 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+	FAILS(mremap(p, 60 * PAGE, 120 * PAGE, MREMAP_MAYMOVE), ENOMEM);
+	EQ(munmap(p, 60 * PAGE), 0);
+	CHECK(mmap(NULL, 60 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+}
+
+TEST(data_segment)
+{
+	char *now = (char *)syscall(SYS_brk, 0);
+	long data = value_of("/proc/self/status", "VmData") * 1024;
+
+	limit(RLIMIT_DATA, data + 16 * PAGE);
+	EQ(syscall(SYS_brk, now + 200 * PAGE), (long)now);
+	EQ(syscall(SYS_brk, now + 4 * PAGE), (long)now + 4 * (long)PAGE);
+	FAILS(mmap(NULL, 100 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	      ENOMEM);
+}
+
+TEST(file_size)
+{
+	char name[] = "/tmp/limitXXXXXX", buf[100] = "";
+	int fd = mkstemp(name), s;
+
+	unlink(name);
+	limit(RLIMIT_FSIZE, 150);
+	signal(SIGXFSZ, SIG_IGN);
+	EQ(write(fd, buf, 100), 100);
+	EQ(write(fd, buf, 100), 50);
+	FAILS(write(fd, buf, 100), EFBIG);
+	FAILS(ftruncate(fd, 1000), EFBIG);
+	s = status_of(CHILD(signal(SIGXFSZ, SIG_DFL); EQ(write(fd, buf, 1), 1)));
+	EQ(s & 0x7f, SIGXFSZ);
+}
+
+TEST(processes_of_a_user)
+{
+	JOIN(CHILD(REQUIRE(!setuid(2000)); limit(RLIMIT_NPROC, 5); int n = 0; pid_t pids[10];
+		   while (n < 10 && (pids[n] = fork()) >= 0) {
+			   if (!pids[n]) { for (;;) pause(); }
+			   n++;
+		   } EQ(errno, EAGAIN);
+		   EQ(n, 4); for (int i = 0; i < n; i++) kill(pids[i], SIGKILL);
+		   while (wait(NULL) > 0); pid_t pid = fork(); if (!pid) _exit(0);
+		   CHECK(pid > 0); waitpid(pid, NULL, 0)));
+}
+
+TEST(cpu_time)
+{
+	int s = status_of(CHILD(limit(RLIMIT_CPU, 1); for (;;)));
+
+	EQ(s & 0x7f, SIGXCPU);
+}
+
+TEST(core_is_inherited_and_kept_by_exec)
+{
+	limit(RLIMIT_CORE, 0);
+	JOIN(CHILD(execl("/bin/busybox", "sh", "-c", "[ $(ulimit -c) = 0 ]", NULL)));
+}
