@@ -141,7 +141,7 @@ deps:
 	@.ci/deps $(DEPS)
 
 SPARSE ?= sparse
-SPARSE_FLAGS := -D__CHECKER__ -Wno-decl -Wno-non-pointer-null
+SPARSE_FLAGS := -D__CHECKER__ -D__VERSION__='""' -Wno-decl -Wno-non-pointer-null
 sparse:
 	@command -v $(SPARSE) >/dev/null || { echo "sparse is missing: make deps"; exit 1; }
 	@out=$$(for f in $(KERNEL_C); do $(SPARSE) $(SPARSE_FLAGS) $(KERNEL_CPPFLAGS) \

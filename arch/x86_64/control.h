@@ -62,7 +62,7 @@ static inline u64 rdmsr(u32 msr)
 
 static inline void wrmsr(u32 msr, u64 v)
 {
-	__asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
+	__asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)(v & ~0u)), "d"((u32)(v >> 32)) : "memory");
 }
 
 /* CR4 bits that the CPUs have and the kernel uses. */

@@ -69,7 +69,7 @@ static u64 to_seconds(struct rtc_time t)
 	u64 year;
 
 	if (!(status & B_24_HOURS))
-		t.hour &= (u8)~HOUR_PM;
+		t.hour &= 0xff ^ HOUR_PM;
 	if (!(status & B_BINARY)) {
 		t.second = from_bcd(t.second);
 		t.minute = from_bcd(t.minute);

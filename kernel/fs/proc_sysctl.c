@@ -7,6 +7,7 @@
 #include "kernel/fs/proc.h"
 
 #include "arch/clock.h"
+#include "arch/kstack.h"
 #include "kernel/errno.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
@@ -143,6 +144,7 @@ static int drop_caches(s64 v)
 	/* The page cache is where ramfs keeps its files, so only what the allocators hold can go.
 	 */
 	(void)v;
+	kstack_trim();
 	alloc_trim();
 	return 0;
 }

@@ -3,10 +3,18 @@
 
 #include "kernel/lib/types.h"
 
+#ifdef __CHECKER__
+/* sparse's builtins take no enum. */
+#define atomic_load(p)             (*(p))
+#define atomic_load_acquire(p)     (*(p))
+#define atomic_store(p, v)         ((void)(*(p) = (v)))
+#define atomic_store_release(p, v) ((void)(*(p) = (v)))
+#else
 #define atomic_load(p)         __atomic_load_n(p, __ATOMIC_RELAXED)
 #define atomic_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define atomic_store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELAXED)
 #define atomic_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#endif
 
 /* Read-modify-write: fully ordered, and the new value is returned. */
 #define atomic_add(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
