@@ -20,7 +20,9 @@
 		}                                                                           \
 	} while (0)
 
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wformat-truncation"
+#endif
 #pragma GCC diagnostic ignored "-Wformat"
 
 static const long values[] = {0,

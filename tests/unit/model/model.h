@@ -75,6 +75,11 @@ void model_boot(pfn_t frames);
 void model_init(struct model *m, u32 (*choose)(void *arg, u32 n), void *arg);
 /* One operation, chosen at random. */
 void model_step(struct model *m);
+/* The operations by number; NULL: no more. */
+const char *model_op_name(unsigned op);
+/* One operation of this number; its fail_nth-th allocation fails (0: none). True: it got that far.
+ */
+bool model_do(struct model *m, unsigned op, u64 fail_nth);
 /* Ends every process and file; fails where frames are missing afterwards. */
 void model_end(struct model *m);
 

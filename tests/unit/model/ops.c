@@ -634,34 +634,56 @@ static void op_exec(struct op *o)
 static const struct {
 	void (*fn)(struct op *o);
 	unsigned weight;
+	const char *name;
 } ops[] = {
-    {op_write, 40}, {op_read, 20},    {op_exec_access, 3}, {op_kernel_access, 8}, {op_mmap, 14},
-    {op_munmap, 5}, {op_mprotect, 7}, {op_madvise, 7},	   {op_mremap, 6},	  {op_populate, 4},
-    {op_fork, 9},   {op_exit, 5},     {op_exec, 1},	   {op_file_write, 4},	  {op_truncate, 2},
+    {op_write, 40, "write"},	  {op_read, 20, "read"},
+    {op_exec_access, 3, "fetch"}, {op_kernel_access, 8, "kernel access"},
+    {op_mmap, 14, "mmap"},	  {op_munmap, 5, "munmap"},
+    {op_mprotect, 7, "mprotect"}, {op_madvise, 7, "madvise"},
+    {op_mremap, 6, "mremap"},	  {op_populate, 4, "populate"},
+    {op_fork, 9, "fork"},	  {op_exit, 5, "exit"},
+    {op_exec, 1, "exec"},	  {op_file_write, 4, "file write"},
+    {op_truncate, 2, "truncate"},
 };
+
+const char *model_op_name(unsigned op)
+{
+	return op < ARRAY_SIZE(ops) ? ops[op].name : NULL;
+}
+
+bool model_do(struct model *m, unsigned op, u64 fail_nth)
+{
+	struct op o = {.m = m};
+	unsigned p;
+	bool fired;
+
+	m->step++;
+	/* The first that exists from a random one on: a fuzzer's input may choose 0 for ever. */
+	for (p = m->choose(m->arg, PROCS); !m->proc[p].mm; p = (p + 1) % PROCS)
+		;
+	o.p = &m->proc[p];
+	sim_run(m->choose(m->arg, SIM_CPUS), o.p->mm);
+	armed = alloc_fail_nth = fail_nth;
+	ops[op].fn(&o);
+	fired = fail_nth && !alloc_fail_nth;
+	alloc_fail_nth = 0;
+	sim_check_caches();
+	if (m->step % m->check_every == 0)
+		model_check(m);
+	return fired;
+}
 
 void model_step(struct model *m)
 {
-	struct op o = {.m = m};
 	unsigned total = 0, n, i;
+	u64 fail = 0;
 
-	m->step++;
-	do
-		o.p = &m->proc[m->choose(m->arg, PROCS)];
-	while (!o.p->mm);
-	sim_run(m->choose(m->arg, SIM_CPUS), o.p->mm);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		total += ops[i].weight;
 	n = m->choose(m->arg, total);
 	for (i = 0; n >= ops[i].weight; i++)
 		n -= ops[i].weight;
-	armed = 0;
 	if (m->fail_allocations && m->choose(m->arg, 4) == 0)
-		armed = 1 + m->choose(m->arg, 12);
-	alloc_fail_nth = armed;
-	ops[i].fn(&o);
-	alloc_fail_nth = 0;
-	sim_check_caches();
-	if (m->step % m->check_every == 0)
-		model_check(m);
+		fail = 1 + m->choose(m->arg, 12);
+	model_do(m, i, fail);
 }
