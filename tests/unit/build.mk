@@ -8,13 +8,14 @@ UNIT_SAN    ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined
 UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -Itests/unit/include $(UNIT_DEFS) $(UNIT_SAN) \
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
 	-Wpointer-arith -Wwrite-strings -fno-strict-aliasing -fno-omit-frame-pointer \
-	-fno-common -fno-builtin -pthread
+	-fno-common -fno-builtin -pthread $(if $(findstring clang,$(UNIT_CC)),-fsanitize=fuzzer-no-link)
 
 # string.c and format.c define what the C library defines too: under names of their own.
 UNIT_RENAMED := kernel/lib/string.c kernel/lib/format.c tests/unit/test_string.c tests/unit/test_format.c
 UNIT_RENAME  := -include tests/unit/include/rename.h
 
 UNIT_SRC  := $(filter-out $(UNIT_RENAMED),$(wildcard kernel/lib/*.c mm/*.c)) \
+	boot/multiboot2.c \
 	kernel/lib/string.c kernel/lib/format.c \
 	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c tests/unit/model/*.c)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(UNIT_OUT)/%.o)
@@ -44,6 +45,23 @@ $(UNIT_OUT)/%.o: %.c tests/unit/build.mk
 	@mkdir -p $(@D)
 	@echo "  UNITCC $<"
 	@$(UNIT_CC) $(UNIT_CFLAGS) $(if $(filter $<,$(UNIT_RENAMED)),$(UNIT_RENAME)) -MMD -MP -c -o $@ $<
+
+# Fuzz targets want clang's libFuzzer; each runs for FUZZ_SECONDS, from what it found interesting
+# before (build/unit-clang/corpus) and the seeds in tests/unit/corpus.
+FUZZ_SECONDS ?= 60
+FUZZ_OUT := build/unit-clang
+UNIT_FUZZ := $(patsubst tests/unit/%.c,$(FUZZ_OUT)/%,$(wildcard tests/unit/fuzz_*.c))
+ifeq ($(UNIT_OUT),$(FUZZ_OUT))
+$(FUZZ_OUT)/fuzz_%: $(FUZZ_OUT)/tests/unit/fuzz_%.o $(FUZZ_OUT)/lib.a
+	@$(UNIT_CC) $(UNIT_SAN) -fsanitize=fuzzer -pthread -o $@ $^
+fuzz-build: $(UNIT_FUZZ)
+else
+fuzz-build:
+	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_CC=clang fuzz-build
+endif
+fuzz: fuzz-build
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/unit/run $(UNIT_FUZZ)
+.PHONY: fuzz fuzz-build
 
 .SECONDARY:
 -include $(shell find $(UNIT_OUT) -name '*.d' 2>/dev/null)
