@@ -91,13 +91,14 @@ bool trap_page_fault(struct regs *regs, vaddr_t va, unsigned access, bool user)
 	if (regs->rflags & RFLAGS_IF)
 		irq_enable();
 	if (t->mm && va < USER_END) {
-		t->usage.min_flt++;
 		r = mm_fault(t->mm, va, access);
 		while (r == FAULT_OOM && oom_make_room())
 			r = mm_fault(t->mm, va, access);
 	}
-	if (r == FAULT_OK)
+	if (r == FAULT_OK) {
+		t->usage.min_flt++;
 		return true;
+	}
 	if (!user)
 		return false;
 	/* Dying for memory: SIGKILL is on its way. */
