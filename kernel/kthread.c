@@ -80,9 +80,8 @@ void init_start(void (*fn)(void *), void *arg)
 	if (!p)
 		panic("no memory for process 1");
 	t = p->leader;
-	t->files = current->files ? fd_table_get(current->files) : fd_table_new();
-	if (!t->files)
-		panic("no memory for process 1");
+	if (current->files)
+		t->files = fd_table_get(current->files);
 
 	spin_lock(&tasks_lock);
 	/* Group and session are nobody's, 0, so that init may call setsid(2). */
