@@ -70,14 +70,12 @@ static void start_init(const char *path)
 		panic("init: %s cannot be run (error %d)", path, -err);
 }
 
-/* The kernel's own part of process 1. */
+/* The kernel's own part of process 1: what may sleep. */
 static void init_main(void *arg)
 {
 	static char path[256] = "/init";
 
 	(void)arg;
-	fs_init();
-	proc_init();
 	take_initrd();
 	console_open_std();
 	cmdline_get("init", path, sizeof(path));
@@ -90,6 +88,8 @@ void kernel_main(u32 magic, u32 tags)
 	start_machine(magic, tags);
 	mm_init();
 	task_init();
+	fs_init();
+	proc_init();
 	init_start(init_main, NULL);
 	sched_idle();
 }

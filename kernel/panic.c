@@ -96,6 +96,7 @@ static void say_log(void)
 static void __noreturn die(const struct regs *regs, u64 rbp, const char *what)
 {
 	struct task *t = current_task();
+	u64 frame[2];
 
 	say(" ");
 	say("KERNEL PANIC: %s", what);
@@ -106,6 +107,9 @@ static void __noreturn die(const struct regs *regs, u64 rbp, const char *what)
 	if (regs) {
 		say_regs(regs);
 		rbp = regs->rbp;
+		/* A call of no function has no frame yet: its return address is at RSP. */
+		if (!regs->rip && arch_read_frame(regs->rsp, frame))
+			say_code("called from", frame[0] - 1);
 	}
 	arch_say_control(say);
 	say_backtrace(rbp);

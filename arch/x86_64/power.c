@@ -2,6 +2,7 @@
 #include "arch/power.h"
 
 #include "arch/cpu.h"
+#include "arch/serial.h"
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/io.h"
 #include "kernel/log.h"
@@ -42,6 +43,7 @@ void power_off(void)
 	const struct acpi_power *a = &acpi_power;
 
 	irq_disable();
+	serial_drain();
 	if (a->can_off) {
 		enable_acpi();
 		outw(a->pm1a, (u16)(a->s5_a << PM1_SLP_TYP | PM1_SLP_EN));
@@ -57,6 +59,7 @@ void power_reset(void)
 	const struct acpi_power *a = &acpi_power;
 
 	irq_disable();
+	serial_drain();
 	if (a->reset_port)
 		outb(a->reset_port, a->reset_value);
 	outb(RESET_CONTROL, RESET_FULL);
@@ -67,6 +70,7 @@ void power_reset(void)
 
 void power_fail(void)
 {
+	serial_drain();
 	outl(DEBUG_EXIT, 1);
 	halt();
 }

@@ -30,6 +30,7 @@ enum {
 #define MCR_OUT2     0x08 /* lets the interrupt through on a PC */
 #define LSR_DATA     0x01
 #define LSR_ROOM     0x20 /* the transmit FIFO is empty */
+#define LSR_IDLE     0x40 /* and the last byte is on the wire */
 #define FIFO_BYTES   16
 
 static spinlock_t lock = SPINLOCK_INIT(LOCK_SERIAL); /* the transmitter */
@@ -59,11 +60,11 @@ void serial_panic(void)
 }
 
 /* False: a panic ran out of patience. */
-static bool wait_for_room(void)
+static bool wait_for(u8 state)
 {
 	u64 tries = 0;
 
-	while (!(inb(PORT + REG_LSR) & LSR_ROOM)) {
+	while (!(inb(PORT + REG_LSR) & state)) {
 		cpu_relax();
 		if (in_panic && ++tries > 1000000)
 			return false;
@@ -82,7 +83,7 @@ void serial_write(const char *s, size_t n)
 	while (n) {
 		size_t burst = min(n, (size_t)FIFO_BYTES);
 
-		if (!wait_for_room())
+		if (!wait_for(LSR_ROOM))
 			break;
 		n -= burst;
 		while (burst--)
@@ -90,6 +91,12 @@ void serial_write(const char *s, size_t n)
 	}
 	if (!in_panic)
 		spin_unlock_irq(&lock, flags);
+}
+
+void serial_drain(void)
+{
+	if (present)
+		wait_for(LSR_IDLE);
 }
 
 static void serial_interrupt(void *arg)
