@@ -1,6 +1,7 @@
 /* Ending the machine: ACPI's soft-off and reset, QEMU's debug exit. */
 #include "arch/power.h"
 
+#include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/serial.h"
 #include "arch/x86_64/acpi.h"
@@ -27,6 +28,15 @@ static void __noreturn halt(void)
 	}
 }
 
+/* What was asked of the machine takes effect a little after the CPU has gone on. */
+static void wait_a_second(void)
+{
+	u64 end = clock_ns() + 1000000000ull;
+
+	while (clock_ns() < end)
+		cpu_relax();
+}
+
 static void enable_acpi(void)
 {
 	const struct acpi_power *a = &acpi_power;
@@ -50,6 +60,7 @@ void power_off(void)
 		if (a->pm1b)
 			outw(a->pm1b, (u16)(a->s5_b << PM1_SLP_TYP | PM1_SLP_EN));
 	}
+	wait_a_second();
 	log_info("power: the machine cannot switch itself off: halted");
 	halt();
 }
@@ -64,6 +75,7 @@ void power_reset(void)
 		outb(a->reset_port, a->reset_value);
 	outb(RESET_CONTROL, RESET_FULL);
 	outb(KBD_COMMAND, KBD_PULSE);
+	wait_a_second();
 	log_info("power: the machine cannot reset itself: halted");
 	halt();
 }
