@@ -38,3 +38,22 @@ $(LINUX):
 
 .PHONY: boot-progs
 boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
+
+# --- all together -------------------------------------------------------------------------------
+
+# The unit binaries and each test on each machine are pytest cases, so its last line counts all.
+PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) $(PYTEST) -c tests/boot/pytest.ini \
+	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit
+
+.PHONY: test test-all test-build
+test-build: all unit-build boot-progs
+
+test:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s test-build
+	@$(PYTEST_RUN)
+
+test-all:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s test-build
+	@CALF_MATRIX=full $(PYTEST_RUN)

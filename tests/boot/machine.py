@@ -28,7 +28,7 @@ HANG = "hang"
 ANSI = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|c)")
 
 
-@dataclass
+@dataclass(repr=False)
 class Outcome:
     """How a run ended, and all that it said."""
 
@@ -44,7 +44,7 @@ class Outcome:
     def tail(self, lines=40):
         return "\n".join(self.text.splitlines()[-lines:])
 
-    def __str__(self):
+    def __repr__(self):
         return f"{self.kind} (QEMU status {self.status}) after {self.seconds:.1f} s:\n{self.tail()}"
 
 

@@ -701,9 +701,9 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 
 HELPER(fuzz)
 {
-	if (argc < 2)
+	if (argc < 3)
 		return 2;
-	fuzz(atol(argv[0]), strtoull(argv[1], NULL, 0), argc > 2);
+	fuzz(atol(argv[1]), strtoull(argv[2], NULL, 0), argc > 3);
 	return 0;
 }
 
