@@ -10,9 +10,9 @@ enum lock_rank {
 	LOCK_NONE = 0, /* not ranked, not checked */
 
 	/* sleeping */
+	LOCK_FILE_POS,	 /* an open file's position */
 	LOCK_SEQ,	 /* one reader of an open synthetic file at a time */
-	LOCK_RENAME,	 /* the shape of the directory tree */
-	LOCK_INODE,	 /* an inode's contents and size; nests: parent directory, then child */
+	LOCK_INODE,	 /* a regular file's contents and size */
 	LOCK_PIPE,	 /* a pipe's ring */
 	LOCK_TTY_READ,	 /* one reader of a terminal at a time */
 	LOCK_MM,	 /* mm->lock: areas; faults share it */
@@ -24,7 +24,7 @@ enum lock_rank {
 	LOCK_SIGACTION, /* what signals do, shared between processes by CLONE_SIGHAND */
 	LOCK_FILES,   /* a table of open descriptors */
 	LOCK_FS,      /* a process's root, working directory, umask */
-	LOCK_DENTRY,  /* children of a dentry; nests: parent, then child */
+	LOCK_DENTRY,  /* the trees of names and of mounts */
 	LOCK_TTY,     /* a terminal's line discipline and buffers */
 	LOCK_TIMER,   /* the queue of timers */
 	LOCK_TABLE,   /* a page table, in its struct page; nests: from the root downwards */

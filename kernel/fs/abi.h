@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/lib/types.h"
+#include "kernel/timer.h" /* struct timespec */
 
 /* open(2) */
 #define O_RDONLY    00u
@@ -128,17 +129,13 @@ struct iovec {
 	u64 len;
 };
 
-struct timespec64 {
-	s64 sec, nsec;
-};
-
 /* struct stat */
 struct user_stat {
 	u64 dev, ino, nlink;
 	u32 mode, uid, gid, pad0;
 	u64 rdev;
 	s64 size, blksize, blocks;
-	struct timespec64 atime, mtime, ctime;
+	struct timespec atime, mtime, ctime;
 	s64 unused[3];
 };
 _Static_assert(sizeof(struct user_stat) == 144, "struct stat is 144 bytes");

@@ -22,6 +22,7 @@
 #include "kernel/fs/iter.h"
 #include "kernel/lib/list.h"
 #include "kernel/lib/rbtree.h"
+#include "kernel/rwsem.h"
 #include "kernel/wait.h"
 #include "mm/pagecache.h"
 
@@ -45,7 +46,7 @@ struct kstat {
 	u32 mode, nlink, uid, gid;
 	u64 size, blocks; /* blocks of 512 bytes */
 	u32 blksize;
-	struct timespec64 atime, mtime, ctime, btime;
+	struct timespec atime, mtime, ctime, btime;
 };
 
 /* A change of attributes; `valid` says which. */
@@ -59,7 +60,7 @@ struct iattr {
 	u32 valid;
 	u32 mode, uid, gid;
 	u64 size;
-	struct timespec64 atime, mtime;
+	struct timespec atime, mtime;
 };
 
 /* Permissions asked of an inode. */
@@ -109,7 +110,7 @@ struct inode {
 	u64 ino;
 	u64 rdev;	  /* of a device node */
 	u64 private_data; /* the file system's, with no reference to drop */
-	struct timespec64 atime, mtime, ctime, btime;
+	struct timespec atime, mtime, ctime, btime;
 	struct super_block *sb;
 	const struct inode_ops *ops;
 	const struct file_ops *fops; /* what an open file of it starts with */
@@ -153,7 +154,7 @@ struct super_ops {
 };
 
 struct super_block {
-	u32 refs; /* mounts and open inodes of it. Atomic. */
+	u32 refs; /* mounts; every inode in use is reached through one. Atomic. */
 	const struct fs_type *type;
 	const struct super_ops *ops; /* may be NULL */
 	struct dentry *root;	     /* referenced */
@@ -177,6 +178,8 @@ struct mount {
 };
 
 extern struct list_head mounts; /* under dentry_lock */
+/* The mount after prev (NULL: the first), referenced; prev's reference goes. NULL at the end. */
+struct mount *mount_next(struct mount *prev);
 
 /*
  * Registering file systems, at boot. fill sets root (dentry_make_root), magic and ops of a new
@@ -227,7 +230,8 @@ struct file {
 	u32 refs;  /* atomic */
 	u32 flags; /* O_ bits without those of creation; the status bits change by fcntl */
 	loff_t pos;
-	struct path path; /* referenced */
+	struct rwsem pos_lock; /* LOCK_FILE_POS: pos, where several descriptors share the file */
+	struct path path;      /* referenced */
 	struct inode *inode;
 	const struct file_ops *ops;
 	void *private;
@@ -246,7 +250,7 @@ struct inode *inode_new(struct super_block *sb, u32 mode) __must_check;
 struct inode *inode_new_in(struct inode *dir, u32 mode) __must_check;
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
-struct timespec64 inode_now(void);
+struct timespec inode_now(void);
 /* 0 or -EACCES (-EROFS is the mount's: path_permission). */
 int inode_permission(struct inode *i, u32 mask);
 int inode_permission_bits(const struct inode *i, u32 mask);

@@ -1,0 +1,115 @@
+/* Open files: their life, and what mm asks of them. */
+#include "kernel/fs/fs_internal.h"
+
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/panic.h"
+#include "mm/alloc.h"
+
+static struct slab_cache *file_cache;
+static u32 nr_files; /* atomic */
+
+/* Pipes and other files without a place in the tree live in a file system that is mounted nowhere.
+ */
+static struct fs_type anon_type = {.name = "anon"};
+static struct super_block anon_sb = {.refs = 1, .type = &anon_type, .magic = ANON_FS_MAGIC};
+static struct mount anon_mount = {.refs = 1, .sb = &anon_sb};
+
+void file_init(void)
+{
+	file_cache = slab_create("file", sizeof(struct file), 16);
+	if (!file_cache)
+		panic("no memory for the file cache");
+}
+
+struct file *file_alloc(void)
+{
+	struct file *f = slab_zalloc(file_cache);
+
+	if (!f)
+		return NULL;
+	f->refs = 1;
+	rwsem_init(&f->pos_lock, LOCK_FILE_POS);
+	atomic_inc(&nr_files);
+	return f;
+}
+
+void file_free(struct file *f)
+{
+	atomic_dec(&nr_files);
+	slab_free(file_cache, f);
+}
+
+u32 file_count(void)
+{
+	return atomic_load(&nr_files);
+}
+
+struct file *file_get(struct file *f)
+{
+	atomic_inc(&f->refs);
+	return f;
+}
+
+void file_put(struct file *f)
+{
+	if (atomic_dec(&f->refs))
+		return;
+	if (f->ops->release)
+		f->ops->release(f);
+	locks_release(f);
+	if (file_writable(f) && S_ISREG(f->inode->mode))
+		inode_put_write(f->inode);
+	path_put(&f->path);
+	file_free(f);
+}
+
+struct mapping *file_mapping(struct file *f)
+{
+	return f->ops->mapping ? f->ops->mapping(f) : NULL;
+}
+
+bool file_can_read(struct file *f)
+{
+	return file_readable(f);
+}
+
+bool file_can_write(struct file *f)
+{
+	return file_writable(f);
+}
+
+struct inode *inode_anon(u32 mode)
+{
+	return inode_new(&anon_sb, mode);
+}
+
+struct file *file_anon(const char *name, struct inode *i, const struct file_ops *ops, u32 flags,
+		       void *private)
+{
+	char text[64];
+	struct dentry *d;
+	struct file *f;
+
+	/* "pipe:" becomes "pipe:[17]"; a name in brackets is complete. */
+	if (strchr(name, '['))
+		strlcpy(text, name, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%s[%llu]", name, (unsigned long long)i->ino);
+	d = dentry_alloc(&anon_sb, text, strlen(text), i);
+	if (!d)
+		return ERR_PTR(-ENOMEM);
+	d->parent = d;
+	f = file_alloc();
+	if (!f) {
+		dentry_put(d);
+		return ERR_PTR(-ENOMEM);
+	}
+	f->flags = flags;
+	f->path = (struct path){&anon_mount, d};
+	mount_get(&anon_mount);
+	f->inode = i;
+	f->ops = ops;
+	f->private = private;
+	return f;
+}

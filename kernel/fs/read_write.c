@@ -1,0 +1,337 @@
+/* read(2), write(2), their vectored and positioned kin, and lseek(2). */
+#include "arch/uaccess.h"
+#include "kernel/fs/fs_internal.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+#include "mm/alloc.h"
+
+#define MAX_RW	   0x7ffff000ull /* as Linux: the most that one call moves */
+#define IOV_MAX	   1024
+#define IOV_INLINE 8
+
+ssize_t file_read(struct file *f, struct io_iter *it, loff_t *pos)
+{
+	if (!file_readable(f))
+		return -EBADF;
+	if (!f->ops->read)
+		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
+	return f->ops->read(f, it, pos);
+}
+
+ssize_t file_write(struct file *f, struct io_iter *it, loff_t *pos)
+{
+	if (!file_writable(f))
+		return -EBADF;
+	if (!f->ops->write)
+		return -EINVAL;
+	return f->ops->write(f, it, pos);
+}
+
+ssize_t file_read_kernel(struct file *f, void *buf, size_t n, loff_t pos)
+{
+	struct io_iter it;
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got;
+
+		iter_kernel(&it, (char *)buf + done, n - done);
+		if (!f->ops->read)
+			return -EINVAL;
+		got = f->ops->read(f, &it, &pos);
+		if (got < 0)
+			return got;
+		if (!got)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+/*
+ * A file's own position moves under pos_lock where anybody else may use the file at the same time.
+ * What has no position (a pipe, a terminal) may block for ever, and is not locked.
+ */
+static bool pos_begin(struct file *f)
+{
+	/* One reference is the table's, one this call's. */
+	if (!f->ops->seek || (atomic_load(&f->refs) <= 2 && !fd_table_shared()))
+		return false;
+	rwsem_write_lock(&f->pos_lock);
+	return true;
+}
+
+static void pos_end(struct file *f, bool locked)
+{
+	if (locked)
+		rwsem_write_unlock(&f->pos_lock);
+}
+
+typedef ssize_t (*rw_fn)(struct file *f, struct io_iter *it, loff_t *pos);
+
+static long rw_at_file_pos(s32 fd, struct io_iter *it, rw_fn fn)
+{
+	struct file *f = fd_get(fd);
+	bool locked;
+	long n;
+
+	if (!f)
+		return -EBADF;
+	locked = pos_begin(f);
+	n = fn(f, it, &f->pos);
+	pos_end(f, locked);
+	file_put(f);
+	return n;
+}
+
+static long rw_at(s32 fd, struct io_iter *it, rw_fn fn, loff_t pos)
+{
+	struct file *f;
+	long n;
+
+	if (pos < 0)
+		return -EINVAL;
+	f = fd_get(fd);
+	if (!f)
+		return -EBADF;
+	n = f->ops->seek ? fn(f, it, &pos) : -ESPIPE;
+	file_put(f);
+	return n;
+}
+
+/* An iterator over [buf, n); -EFAULT where that is not user memory. */
+static int import_buffer(struct io_iter *it, const void __user *buf, u64 n)
+{
+	if ((s64)n < 0)
+		return -EINVAL;
+	n = min(n, (u64)MAX_RW);
+	if (!user_range_ok(buf, n))
+		return -EFAULT;
+	iter_user(it, buf, n);
+	return 0;
+}
+
+SYSCALL3(read, s32, fd, void __user *, buf, u64, n)
+{
+	struct io_iter it;
+	int err = import_buffer(&it, buf, n);
+
+	return err ? err : rw_at_file_pos(fd, &it, file_read);
+}
+
+SYSCALL3(write, s32, fd, const void __user *, buf, u64, n)
+{
+	struct io_iter it;
+	int err = import_buffer(&it, buf, n);
+
+	return err ? err : rw_at_file_pos(fd, &it, file_write);
+}
+
+SYSCALL4(pread64, s32, fd, void __user *, buf, u64, n, s64, pos)
+{
+	struct io_iter it;
+	int err = import_buffer(&it, buf, n);
+
+	return err ? err : rw_at(fd, &it, file_read, pos);
+}
+
+SYSCALL4(pwrite64, s32, fd, const void __user *, buf, u64, n, s64, pos)
+{
+	struct io_iter it;
+	int err = import_buffer(&it, buf, n);
+
+	return err ? err : rw_at(fd, &it, file_write, pos);
+}
+
+/* ---- vectors ---- */
+
+struct vector {
+	struct iovec inline_segs[IOV_INLINE];
+	struct iovec *segs;
+	struct io_iter it;
+};
+
+static int vector_check(struct vector *v, u64 count)
+{
+	u64 total = 0;
+
+	for (u64 n = 0; n < count; n++) {
+		struct iovec *s = &v->segs[n];
+
+		if ((s64)s->len < 0)
+			return -EINVAL;
+		if (!user_range_ok((__force const void __user *)s->base, s->len))
+			return -EFAULT;
+		s->len = min(s->len, (u64)MAX_RW - total);
+		total += s->len;
+	}
+	iter_user_vec(&v->it, v->segs, total);
+	return 0;
+}
+
+static void vector_put(struct vector *v)
+{
+	if (v->segs != v->inline_segs)
+		kfree(v->segs);
+}
+
+static int vector_get(struct vector *v, const struct iovec __user *user, u64 count)
+{
+	int err;
+
+	if (count > IOV_MAX)
+		return -EINVAL;
+	v->segs = v->inline_segs;
+	if (count > IOV_INLINE)
+		v->segs = kmalloc(count * sizeof(struct iovec));
+	if (!v->segs)
+		return -ENOMEM;
+	if (copy_from_user(v->segs, user, count * sizeof(struct iovec)))
+		err = -EFAULT;
+	else
+		err = vector_check(v, count);
+	if (err)
+		vector_put(v);
+	return err;
+}
+
+/* pos -1: the file's own. */
+static long rw_vector(s32 fd, const struct iovec __user *user, u64 count, rw_fn fn, bool at,
+		      loff_t pos)
+{
+	struct vector v;
+	long n = vector_get(&v, user, count);
+
+	if (n)
+		return n;
+	n = at ? rw_at(fd, &v.it, fn, pos) : rw_at_file_pos(fd, &v.it, fn);
+	vector_put(&v);
+	return n;
+}
+
+SYSCALL3(readv, s32, fd, const struct iovec __user *, vec, u64, count)
+{
+	return rw_vector(fd, vec, count, file_read, false, 0);
+}
+
+SYSCALL3(writev, s32, fd, const struct iovec __user *, vec, u64, count)
+{
+	return rw_vector(fd, vec, count, file_write, false, 0);
+}
+
+SYSCALL4(preadv, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos)
+{
+	return rw_vector(fd, vec, count, file_read, true, pos);
+}
+
+SYSCALL4(pwritev, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos)
+{
+	return rw_vector(fd, vec, count, file_write, true, pos);
+}
+
+/* The fifth argument is the upper half of the position where longs are short: not here. */
+SYSCALL6(preadv2, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos, u64, unused_high,
+	 u32, flags)
+{
+	(void)unused_high;
+	if (flags)
+		return -EOPNOTSUPP;
+	return rw_vector(fd, vec, count, file_read, pos != -1, pos);
+}
+
+SYSCALL6(pwritev2, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos, u64,
+	 unused_high, u32, flags)
+{
+	(void)unused_high;
+	if (flags)
+		return -EOPNOTSUPP;
+	return rw_vector(fd, vec, count, file_write, pos != -1, pos);
+}
+
+/* ---- position ---- */
+
+/* Moves f->pos as whence says, with `end` the size; under no lock of its own. */
+static loff_t seek_within(struct file *f, loff_t off, int whence, loff_t end)
+{
+	loff_t base;
+
+	switch (whence) {
+	case SEEK_SET:
+		base = 0;
+		break;
+	case SEEK_CUR:
+		base = f->pos;
+		break;
+	case SEEK_END:
+		base = end;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, off, &base) || base < 0)
+		return -EINVAL;
+	f->pos = base;
+	return base;
+}
+
+loff_t seek_plain(struct file *f, loff_t off, int whence)
+{
+	return whence == SEEK_END ? -EINVAL : seek_within(f, off, whence, 0);
+}
+
+/* The first page at or after index that is there (data) or is not (a hole); past the end counts as
+ * a hole. */
+static u64 find_page(struct mapping *m, u64 index, bool data)
+{
+	spin_lock(&m->lock);
+	if (data) {
+		if (!radix_next(&m->pages, &index))
+			index = ~0ull >> PAGE_SHIFT;
+	} else {
+		while (radix_get(&m->pages, index))
+			index++;
+	}
+	spin_unlock(&m->lock);
+	return index;
+}
+
+static loff_t seek_data(struct file *f, loff_t off, bool data)
+{
+	struct mapping *m = &f->inode->mapping;
+	u64 size = atomic_load(&m->size), page = (u64)off >> PAGE_SHIFT, at;
+
+	if (off < 0 || (u64)off >= size)
+		return -ENXIO;
+	at = find_page(m, page, data);
+	at = at == page ? (u64)off : at << PAGE_SHIFT;
+	if (at >= size && data)
+		return -ENXIO;
+	f->pos = (loff_t)min(at, size);
+	return f->pos;
+}
+
+loff_t seek_mapping(struct file *f, loff_t off, int whence)
+{
+	if (whence == SEEK_DATA || whence == SEEK_HOLE)
+		return seek_data(f, off, whence == SEEK_DATA);
+	return seek_within(f, off, whence, (loff_t)atomic_load(&f->inode->mapping.size));
+}
+
+SYSCALL3(lseek, s32, fd, s64, off, u32, whence)
+{
+	struct file *f = fd_get(fd);
+	bool locked;
+	loff_t pos;
+
+	if (!f)
+		return -EBADF;
+	if (!f->ops->seek) {
+		file_put(f);
+		return whence > SEEK_HOLE ? -EINVAL : -ESPIPE;
+	}
+	locked = pos_begin(f);
+	pos = f->ops->seek(f, off, (int)whence);
+	pos_end(f, locked);
+	file_put(f);
+	return pos;
+}
