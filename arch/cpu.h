@@ -13,3 +13,6 @@
 
 /* Waits for an interrupt. Called with interrupts off; they are on while it waits and after it. */
 void cpu_idle(void);
+
+/* 64 bits of the CPU's random number generator. False: it has none, or none to give now. */
+bool cpu_random(u64 *v);

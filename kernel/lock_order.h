@@ -35,6 +35,7 @@ enum lock_rank {
 	LOCK_PCP,     /* a CPU's list of free frames */
 	LOCK_NODE,    /* a node's buddy lists */
 	LOCK_FUTEX,   /* a chain of futex waiters */
+	LOCK_RANDOM,  /* the random number generator's key */
 	LOCK_WAIT,    /* a wait queue */
 	LOCK_RUNQ,    /* a run queue */
 	LOCK_LOG,     /* the log's ring */

@@ -18,23 +18,33 @@ struct target {
 	struct walk w;
 };
 
+static int target_walk(struct target *t, s32 dirfd)
+{
+	int err = walk_start(&t->w, dirfd, t->name.s, 0);
+
+	if (!err) {
+		err = walk_parent(&t->w);
+		if (err)
+			walk_end(&t->w);
+	}
+	if (err)
+		user_name_put(&t->name);
+	return err;
+}
+
 static int target_begin(struct target *t, s32 dirfd, const char __user *name)
 {
 	int err = user_name_get(&t->name, name);
 
-	if (err)
-		return err;
-	err = walk_start(&t->w, dirfd, t->name.s, 0);
-	if (err) {
-		user_name_put(&t->name);
-		return err;
-	}
-	err = walk_parent(&t->w);
-	if (err) {
-		walk_end(&t->w);
-		user_name_put(&t->name);
-	}
-	return err;
+	return err ? err : target_walk(t, dirfd);
+}
+
+/* As target_begin() for a name of the kernel's own. */
+static int target_begin_kernel(struct target *t, const char *name)
+{
+	t->name.s = name;
+	t->name.heap = NULL;
+	return target_walk(t, AT_FDCWD);
 }
 
 static void target_end(struct target *t)
@@ -105,6 +115,18 @@ static long do_mkdir(s32 dirfd, const char __user *name, u32 mode)
 	if (err)
 		return err;
 	err = create_at(&t.w, S_IFDIR | (masked(mode) & (0777 | S_ISVTX)), 0, NULL);
+	target_end(&t);
+	return err;
+}
+
+int kernel_mknod(const char *name, u32 mode, u64 rdev, const char *link)
+{
+	struct target t;
+	int err = target_begin_kernel(&t, name);
+
+	if (err)
+		return err;
+	err = create_at(&t.w, mode, rdev, link);
 	target_end(&t);
 	return err;
 }
@@ -240,6 +262,23 @@ static long do_link(s32 old_dirfd, const char __user *old_name, s32 dirfd, const
 	return err;
 }
 
+int kernel_link(const char *old_name, const char *name)
+{
+	struct target t;
+	struct path old;
+	int err = path_lookup(AT_FDCWD, old_name, 0, &old);
+
+	if (err)
+		return err;
+	err = target_begin_kernel(&t, name);
+	if (!err) {
+		err = link_at(&old, &t.w);
+		target_end(&t);
+	}
+	path_put(&old);
+	return err;
+}
+
 SYSCALL2(link, const char __user *, old, const char __user *, name)
 {
 	return do_link(AT_FDCWD, old, AT_FDCWD, name, 0);
@@ -324,20 +363,37 @@ static int unlink_last(struct walk *w, bool want_dir)
 	return err;
 }
 
-static long do_unlink(s32 dirfd, const char __user *name, bool want_dir)
+static int unlink_target(struct walk *w, bool want_dir)
 {
 	/* The last component when it is not a name: "/", ".", "..". */
 	static const int dir_errors[] = {
 	    [LAST_ROOT] = -EBUSY, [LAST_DOT] = -EINVAL, [LAST_DOTDOT] = -ENOTEMPTY};
+
+	if (w->last_type != LAST_NORM)
+		return want_dir ? dir_errors[w->last_type] : -EISDIR;
+	return unlink_last(w, want_dir);
+}
+
+int kernel_unlink(const char *name, bool want_dir)
+{
+	struct target t;
+	int err = target_begin_kernel(&t, name);
+
+	if (err)
+		return err;
+	err = unlink_target(&t.w, want_dir);
+	target_end(&t);
+	return err;
+}
+
+static long do_unlink(s32 dirfd, const char __user *name, bool want_dir)
+{
 	struct target t;
 	int err = target_begin(&t, dirfd, name);
 
 	if (err)
 		return err;
-	if (t.w.last_type != LAST_NORM)
-		err = want_dir ? dir_errors[t.w.last_type] : -EISDIR;
-	else
-		err = unlink_last(&t.w, want_dir);
+	err = unlink_target(&t.w, want_dir);
 	target_end(&t);
 	return err;
 }

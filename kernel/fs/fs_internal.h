@@ -82,6 +82,13 @@ struct user_name {
 int user_name_get(struct user_name *n, const char __user *s) __must_check;
 void user_name_put(struct user_name *n);
 
+/* ---- dirops.c ---- */
+
+/* As mknod(2), mkdir(2) and symlink(2) (by mode), link(2), and unlink(2) or rmdir(2), with names of the kernel's own. */
+int kernel_mknod(const char *name, u32 mode, u64 rdev, const char *link);
+int kernel_link(const char *old_name, const char *name);
+int kernel_unlink(const char *name, bool want_dir);
+
 /* ---- mount.c ---- */
 
 /* Descends into whatever is mounted on *p. */

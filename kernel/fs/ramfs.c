@@ -16,6 +16,7 @@
 struct ram_super {
 	u64 used_pages; /* atomic; as of each inode's last write or truncation */
 	u64 max_pages;	/* size=; 0: no limit but memory itself */
+	bool shmem;	/* contents count as shared memory rather than as files */
 };
 
 static const struct file_ops ram_file_ops;
@@ -231,7 +232,7 @@ struct inode *ram_inode(struct super_block *sb, struct inode *dir, u32 mode, u64
 	i->ops = &ram_ops;
 	i->rdev = rdev;
 	if (S_ISREG(mode)) {
-		mapping_init(&i->mapping, true);
+		mapping_init(&i->mapping, ((struct ram_super *)i->sb->private)->shmem);
 		i->fops = &ram_file_ops;
 	} else if (S_ISDIR(mode)) {
 		i->fops = &dentry_dir_ops;
@@ -379,9 +380,10 @@ int ram_fill(struct super_block *sb, const char *options)
 	if (!rs)
 		return -ENOMEM;
 	rs->max_pages = o.max_pages;
+	rs->shmem = tmpfs;
 	sb->private = rs;
 	sb->ops = &ram_super_ops;
-	sb->magic = !strcmp(sb->type->name, "ramfs") ? RAMFS_MAGIC : TMPFS_MAGIC;
+	sb->magic = tmpfs ? TMPFS_MAGIC : RAMFS_MAGIC;
 	sb->max_bytes = o.max_pages * PAGE_SIZE;
 	i = ram_inode(sb, NULL, S_IFDIR | o.mode, 0, NULL);
 	if (!IS_ERR(i)) {

@@ -9,8 +9,7 @@ static struct mount *shmem_mount; /* attached nowhere */
 
 void shmem_init(void)
 {
-	/* No size of its own: what is mapped is charged to memory as any anonymous page is. */
-	shmem_mount = mount_new("ramfs", "shmem", 0, "");
+	shmem_mount = mount_new("tmpfs", "shmem", 0, "size=100%");
 	if (IS_ERR(shmem_mount))
 		panic("no memory for the shmem mount");
 }

@@ -1,0 +1,5 @@
+/* The devices there are. */
+#pragma once
+
+void mem_devices_init(void);
+void tty_init(void);
