@@ -25,6 +25,7 @@ enum lock_rank {
 	LOCK_FILES,   /* a table of open descriptors */
 	LOCK_FS,      /* a process's root, working directory, umask */
 	LOCK_DENTRY,  /* the trees of names and of mounts */
+	LOCK_ADVISORY, /* the advisory locks of all files */
 	LOCK_TTY,     /* a terminal's line discipline and buffers */
 	LOCK_TIMER,   /* the queue of timers */
 	LOCK_TABLE,   /* a page table, in its struct page; nests: from the root downwards */

@@ -1,6 +1,7 @@
 /*
- * One 256-bit key. Each request runs ChaCha20 under it: the first 32 bytes of the stream replace the key, so that
- * what was given out cannot be computed from what is in memory later; the rest is the answer.
+ * One 256-bit key. Each request runs ChaCha20 under it: the first 32 bytes of the stream replace
+ * the key, so that what was given out cannot be computed from what is in memory later; the rest is
+ * the answer.
  */
 #include "kernel/random.h"
 

@@ -30,7 +30,7 @@ void chrdev_for_each(void (*fn)(u32 major, const char *name, void *arg), void *a
 {
 	struct chrdev *d;
 
-	list_for_each(d, &chrdevs, link)
+	list_for_each (d, &chrdevs, link)
 		fn(d->major, d->name, arg);
 }
 
@@ -39,7 +39,7 @@ static int chrdev_open(struct inode *i, struct file *f)
 	u32 major = dev_major(i->rdev), minor = dev_minor(i->rdev);
 	struct chrdev *d;
 
-	list_for_each(d, &chrdevs, link) {
+	list_for_each (d, &chrdevs, link) {
 		if (d->major != major || minor < d->minor || minor - d->minor >= d->count)
 			continue;
 		f->ops = d->ops;
@@ -88,8 +88,7 @@ static const struct node nodes[] = {
 
 static int add_node(struct dentry *dir, const struct node *n)
 {
-	struct inode *i =
-	    ram_inode(dir->sb, NULL, n->mode, dev_make(n->major, n->minor), n->link);
+	struct inode *i = ram_inode(dir->sb, NULL, n->mode, dev_make(n->major, n->minor), n->link);
 	struct dentry *d;
 
 	if (IS_ERR(i))
@@ -124,8 +123,7 @@ static int devtmpfs_fill(struct super_block *sb, const char *options)
 	return err;
 }
 
-static struct fs_type devtmpfs = {
-    .name = "devtmpfs", .fill = devtmpfs_fill, .flags = FS_SINGLE};
+static struct fs_type devtmpfs = {.name = "devtmpfs", .fill = devtmpfs_fill, .flags = FS_SINGLE};
 
 void device_init(void)
 {

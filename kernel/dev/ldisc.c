@@ -25,10 +25,10 @@ static bool is_cc(const struct ldisc *l, unsigned which, u8 c)
 
 void ldisc_init(struct ldisc *l, const struct ldisc_ops *ops)
 {
-	static const u8 cc[NCCS] = {[VINTR] = 3,    [VQUIT] = 28,   [VERASE] = 127, [VKILL] = 21,
-				    [VEOF] = 4,	    [VMIN] = 1,	    [VSTART] = 17,  [VSTOP] = 19,
-				    [VSUSP] = 26,   [VREPRINT] = 18, [VDISCARD] = 15,
-				    [VWERASE] = 23, [VLNEXT] = 22};
+	static const u8 cc[NCCS] = {
+	    [VINTR] = 3,     [VQUIT] = 28,   [VERASE] = 127, [VKILL] = 21, [VEOF] = 4,
+	    [VMIN] = 1,	     [VSTART] = 17,  [VSTOP] = 19,   [VSUSP] = 26, [VREPRINT] = 18,
+	    [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22};
 
 	memset(l, 0, sizeof(*l));
 	l->ops = ops;
@@ -415,7 +415,8 @@ size_t ldisc_read(struct ldisc *l, u8 *buf, size_t n, bool *line_done)
 		u32 at = l->tail & MASK;
 		bool ends = canon && bitmap_test(l->ends, at);
 
-		/* An end of file is taken with the last byte before it, even where the buffer is full. */
+		/* An end of file is taken with the last byte before it, even where the buffer is
+		 * full. */
 		if (ends && bitmap_test(l->eofs, at)) {
 			l->tail++;
 			*line_done = true;

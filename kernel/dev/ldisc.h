@@ -1,12 +1,13 @@
 /*
- * The line discipline: what a terminal makes of the bytes that come in and go out. Pure: output and signals leave
- * by the callbacks, the caller locks.
+ * The line discipline: what a terminal makes of the bytes that come in and go out. Pure: output and
+ *signals leave by the callbacks, the caller locks.
  *
  *	tail <= canon_head <= head
  *
- * are positions in the ring, counted without end. [tail, canon_head) can be read in canonical mode; what lies beyond
- * is the line that is still being edited. A byte whose bit is set in `ends` ends a line; with its bit in `eofs` too
- * it is an end of file, which readers see as the end of the data and not as a byte.
+ * are positions in the ring, counted without end. [tail, canon_head) can be read in canonical mode;
+ *what lies beyond is the line that is still being edited. A byte whose bit is set in `ends` ends a
+ *line; with its bit in `eofs` too it is an end of file, which readers see as the end of the data
+ *and not as a byte.
  */
 #pragma once
 
@@ -26,10 +27,10 @@ struct ldisc {
 	const struct ldisc_ops *ops;
 	struct termios t;
 	u32 tail, canon_head, head;
-	u32 column;	  /* of the cursor */
-	u32 line_column;  /* where the line being edited began */
-	bool literal;	  /* VLNEXT came: the next byte stands for itself */
-	bool stopped;	  /* VSTOP came: output waits for VSTART */
+	u32 column;	 /* of the cursor */
+	u32 line_column; /* where the line being edited began */
+	bool literal;	 /* VLNEXT came: the next byte stands for itself */
+	bool stopped;	 /* VSTOP came: output waits for VSTART */
 	u8 buf[LDISC_SIZE];
 	u64 ends[LDISC_SIZE / 64], eofs[LDISC_SIZE / 64];
 };
@@ -37,7 +38,8 @@ struct ldisc {
 void ldisc_init(struct ldisc *l, const struct ldisc_ops *ops);
 /* A byte has come in. */
 void ldisc_input(struct ldisc *l, u8 c);
-/* Sends a program's output through the output settings. All of it: the caller waits out `stopped` before. */
+/* Sends a program's output through the output settings. All of it: the caller waits out `stopped`
+ * before. */
 void ldisc_output(struct ldisc *l, const char *s, size_t n);
 /* Whether a read would find something; in canonical mode, a line. */
 bool ldisc_readable(const struct ldisc *l, u32 at_least);

@@ -147,8 +147,7 @@ static ssize_t kmsg_write(struct file *f, struct io_iter *it, loff_t *pos)
 	return (ssize_t)n;
 }
 
-static const struct file_ops null_ops = {
-    .read = null_read, .write = null_write, .seek = null_seek};
+static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = null_seek};
 static const struct file_ops zero_ops = {
     .read = zero_read,
     .write = null_write,
@@ -156,8 +155,7 @@ static const struct file_ops zero_ops = {
     .mapping = zero_mapping,
     .release = zero_release,
 };
-static const struct file_ops full_ops = {
-    .read = zero_read, .write = full_write, .seek = null_seek};
+static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = null_seek};
 static const struct file_ops random_ops = {
     .read = random_read, .write = random_write, .seek = null_seek};
 static const struct file_ops kmsg_ops = {.write = kmsg_write, .seek = null_seek};

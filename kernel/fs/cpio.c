@@ -41,9 +41,10 @@ static bool parse_field(const char *s, u32 *out)
 static int parse_header(struct cpio *c)
 {
 	struct cpio_entry *e = &c->entry;
-	u32 *fields[13] = {&e->ino,	  &e->mode,	  &e->uid,	 &e->gid,	 &e->nlink,
-			   &e->mtime,	  &e->size,	  &e->dev_major, &e->dev_minor, &e->rdev_major,
-			   &e->rdev_minor, &c->name_size, &c->want_sum};
+	u32 *fields[13] = {&e->ino,	  &e->mode,	  &e->uid,	  &e->gid,
+			   &e->nlink,	  &e->mtime,	  &e->size,	  &e->dev_major,
+			   &e->dev_minor, &e->rdev_major, &e->rdev_minor, &c->name_size,
+			   &c->want_sum};
 
 	if (memcmp(c->header, "070701", 6) && memcmp(c->header, "070702", 6))
 		return corrupt(c, "an entry does not begin with the magic of a newc archive");
@@ -56,7 +57,8 @@ static int parse_header(struct cpio *c)
 	return 0;
 }
 
-/* After `size` bytes at a multiple of 4 plus `before`: skips their padding, then goes on with `next`. */
+/* After `size` bytes at a multiple of 4 plus `before`: skips their padding, then goes on with
+ * `next`. */
 static void pad(struct cpio *c, u32 before, u32 size, enum cpio_state next)
 {
 	c->padding = -(before + size) & 3;

@@ -1,6 +1,6 @@
 /*
- * Reading newc cpio archives, a piece at a time: the parser is fed bytes and calls back for each entry. Pure: no
- * memory of its own, no calls but the callbacks.
+ * Reading newc cpio archives, a piece at a time: the parser is fed bytes and calls back for each
+ * entry. Pure: no memory of its own, no calls but the callbacks.
  */
 #pragma once
 
@@ -28,11 +28,11 @@ struct cpio {
 	const struct cpio_ops *ops;
 	void *ctx;
 	enum cpio_state state, next; /* next: after the padding */
-	const char *error; /* what is wrong with the archive; NULL: nothing */
-	u32 have;	   /* bytes of the header, name or data so far */
-	u32 name_size;	   /* with the NUL */
-	u32 padding;	   /* bytes to skip */
-	bool checked;	   /* 070702: the header carries a sum of the data's bytes */
+	const char *error;	     /* what is wrong with the archive; NULL: nothing */
+	u32 have;		     /* bytes of the header, name or data so far */
+	u32 name_size;		     /* with the NUL */
+	u32 padding;		     /* bytes to skip */
+	bool checked;		     /* 070702: the header carries a sum of the data's bytes */
 	bool trailer;
 	u32 sum, want_sum;
 	struct cpio_entry entry;
@@ -43,8 +43,9 @@ struct cpio {
 void cpio_init(struct cpio *c, const struct cpio_ops *ops, void *ctx);
 
 /*
- * Takes up to n bytes and returns how many: fewer only where an archive ended (cpio_between() is then true, and
- * the rest may be another one). -EINVAL with c->error set where it is corrupt, or a callback's errno.
+ * Takes up to n bytes and returns how many: fewer only where an archive ended (cpio_between() is
+ * then true, and the rest may be another one). -EINVAL with c->error set where it is corrupt, or a
+ * callback's errno.
  */
 ssize_t cpio_feed(struct cpio *c, const u8 *p, size_t n) __must_check;
 

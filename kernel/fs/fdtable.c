@@ -343,14 +343,19 @@ void fd_set_cloexec(s32 fd, bool on)
 	spin_unlock(&t->lock);
 }
 
-SYSCALL1(close, u32, fd)
+int fd_close(s32 fd)
 {
-	struct file *f = fd_take(current->files, fd);
+	struct file *f = fd_take(current->files, (u32)fd);
 
 	if (!f)
 		return -EBADF;
 	file_close(f);
 	return 0;
+}
+
+SYSCALL1(close, s32, fd)
+{
+	return fd_close(fd);
 }
 
 #define CLOSE_RANGE_UNSHARE 2u

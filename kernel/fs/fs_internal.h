@@ -84,7 +84,8 @@ void user_name_put(struct user_name *n);
 
 /* ---- dirops.c ---- */
 
-/* As mknod(2), mkdir(2) and symlink(2) (by mode), link(2), and unlink(2) or rmdir(2), with names of the kernel's own. */
+/* As mknod(2), mkdir(2) and symlink(2) (by mode), link(2), and unlink(2) or rmdir(2), with names of
+ * the kernel's own. */
 int kernel_mknod(const char *name, u32 mode, u64 rdev, const char *link);
 int kernel_link(const char *old_name, const char *name);
 int kernel_unlink(const char *name, bool want_dir);
@@ -140,6 +141,8 @@ u32 file_count(void);
 
 /* Other tasks use the current one's table too. */
 bool fd_table_shared(void);
+/* As close(2): 0 or -EBADF. */
+int fd_close(s32 fd);
 bool fd_get_cloexec(s32 fd);
 void fd_set_cloexec(s32 fd, bool on);
 

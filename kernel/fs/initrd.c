@@ -1,6 +1,6 @@
 /*
- * The initrd: newc cpio archives, each plain or gzip, one after the other, unpacked into the root file system.
- * What is cut off or corrupt stops the boot with a message that says where.
+ * The initrd: newc cpio archives, each plain or gzip, one after the other, unpacked into the root
+ * file system. What is cut off or corrupt stops the boot with a message that says where.
  */
 #include "kernel/fs/cpio.h"
 #include "kernel/fs/fs_internal.h"
@@ -102,7 +102,8 @@ static bool link_again(struct unpack *u, const struct cpio_entry *e)
 	if (e->nlink < 2 || S_ISDIR(e->mode))
 		return false;
 	for (l = u->links; l; l = l->next) {
-		if (l->ino != e->ino || l->dev_major != e->dev_major || l->dev_minor != e->dev_minor)
+		if (l->ino != e->ino || l->dev_major != e->dev_major ||
+		    l->dev_minor != e->dev_minor)
 			continue;
 		report(e, kernel_link(l->name, e->name));
 		return true;

@@ -5,8 +5,7 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-#define OPEN_KEPT (~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)) /* stays in file->flags \
-									  */
+#define OPEN_KEPT (~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) /* in file->flags, during the open */
 
 static u32 open_mask(u32 flags)
 {
@@ -71,6 +70,7 @@ static struct file *file_from_path(struct path *p, u32 flags)
 		file_free(f);
 		return ERR_PTR(err);
 	}
+	f->flags &= ~O_NOCTTY;
 	return f;
 }
 

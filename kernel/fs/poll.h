@@ -24,6 +24,10 @@ struct poll_table {
 /* Also woken by q from now on. pt NULL: the caller only asks. */
 void poll_wait(struct waitq *q, struct poll_table *pt);
 
+struct file;
+/* What f is ready for, now. */
+u32 file_poll(struct file *f, struct poll_table *pt);
+
 void poll_begin(struct poll_table *pt);
 /* Leaves every queue. */
 void poll_end(struct poll_table *pt);

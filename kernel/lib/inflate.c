@@ -1,7 +1,7 @@
 /*
- * The decoder of deflate. Output goes into a window of 32 KiB, which is handed on whenever it is full: a match never
- * reaches further back. Input past the end reads as an error at the bit that is missing, so a cut-off
- * stream is told from a complete one.
+ * The decoder of deflate. Output goes into a window of 32 KiB, which is handed on whenever it is
+ * full: a match never reaches further back. Input past the end reads as an error at the bit that is
+ * missing, so a cut-off stream is told from a complete one.
  */
 #include "kernel/lib/inflate.h"
 
@@ -293,7 +293,7 @@ static int read_lengths(struct inflate *s, u8 *lengths, u32 n)
 			return corrupt(s, "a repeated length with none before it");
 		if (symbol == 16)
 			value = lengths[k - 1];
-		repeat = symbol == 16   ? with_extra(s, 3, 2)
+		repeat = symbol == 16	? with_extra(s, 3, 2)
 			 : symbol == 17 ? with_extra(s, 3, 3)
 					: with_extra(s, 11, 7);
 		if (repeat < 0)

@@ -1,6 +1,6 @@
 /*
- * Inflating gzip (RFC 1952, RFC 1951): the input whole in memory, the output handed on piece by piece. Pure: the
- * only memory is the caller's struct.
+ * Inflating gzip (RFC 1952, RFC 1951): the input whole in memory, the output handed on piece by
+ * piece. Pure: the only memory is the caller's struct.
  */
 #pragma once
 
@@ -20,9 +20,9 @@ struct inflate_code {
 struct inflate {
 	const char *error; /* what is wrong with the input; NULL: nothing */
 	const u8 *in, *in_end;
-	u64 bits;     /* read and not yet used, the oldest lowest */
+	u64 bits; /* read and not yet used, the oldest lowest */
 	u32 nr_bits;
-	u32 out;	/* bytes in the window not yet handed on */
+	u32 out; /* bytes in the window not yet handed on */
 	u32 crc;
 	u64 total; /* bytes put out */
 	int (*sink)(void *ctx, const u8 *p, size_t n);
@@ -32,8 +32,9 @@ struct inflate {
 };
 
 /*
- * Inflates one gzip member at in[0, n). sink takes each piece, and stops it all by a negative errno. Returns
- * the bytes of input that the member took, or an errno: -EINVAL with s->error set where it is corrupt or cut off.
+ * Inflates one gzip member at in[0, n). sink takes each piece, and stops it all by a negative
+ * errno. Returns the bytes of input that the member took, or an errno: -EINVAL with s->error set
+ * where it is corrupt or cut off.
  */
 ssize_t gunzip(struct inflate *s, const u8 *in, size_t n,
 	       int (*sink)(void *ctx, const u8 *p, size_t n), void *ctx) __must_check;

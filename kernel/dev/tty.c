@@ -1,0 +1,476 @@
+/*
+ * The terminal. A byte that comes in is pushed into a ring by the interrupt handler; the input task
+ * takes it through the line discipline, which may echo, signal, or complete a line. (A signal
+ * cannot be sent from an interrupt handler, and ^C must reach a program that reads nothing.)
+ */
+#include "kernel/dev/tty.h"
+
+#include "arch/clock.h"
+#include "arch/serial.h"
+#include "arch/uaccess.h"
+#include "kernel/console.h"
+#include "kernel/dev/device.h"
+#include "kernel/fs/fs_internal.h"
+#include "kernel/fs/poll.h"
+#include "kernel/lib/string.h"
+#include "kernel/panic.h"
+#include "kernel/task.h"
+
+#define CHUNK 256
+
+struct tty console_tty;
+
+/* ---- input ---- */
+
+/* In the interrupt. A ring that is full drops the byte, as a line without flow control does. */
+static void receive(u8 c)
+{
+	struct tty *tty = &console_tty;
+	u32 head = tty->in_head;
+
+	if (head - atomic_load_acquire(&tty->in_tail) == TTY_INPUT_SIZE)
+		return;
+	tty->in[head % TTY_INPUT_SIZE] = c;
+	atomic_store_release(&tty->in_head, head + 1);
+	waitq_wake_all(&tty->in_wait);
+}
+
+static bool input_waits(struct tty *tty)
+{
+	return atomic_load_acquire(&tty->in_head) != tty->in_tail;
+}
+
+/* Takes what the ring holds through the line discipline. */
+static void take_input(struct tty *tty)
+{
+	spin_lock(&tty->lock);
+	while (input_waits(tty)) {
+		ldisc_input(&tty->ldisc, tty->in[tty->in_tail % TTY_INPUT_SIZE]);
+		atomic_store_release(&tty->in_tail, tty->in_tail + 1);
+	}
+	spin_unlock(&tty->lock);
+	tty_send_signals(tty);
+	waitq_wake_all(&tty->read_wait);
+	waitq_wake_all(&tty->write_wait);
+}
+
+static void input_task(void *arg)
+{
+	struct tty *tty = arg;
+
+	for (;;) {
+		if (wait_event(&tty->in_wait, input_waits(tty)) == 0)
+			take_input(tty);
+		cond_resched();
+	}
+}
+
+/* ---- reading ---- */
+
+static bool readable(struct tty *tty, u32 at_least)
+{
+	bool yes;
+
+	spin_lock(&tty->lock);
+	yes = ldisc_readable(&tty->ldisc, at_least);
+	spin_unlock(&tty->lock);
+	return yes;
+}
+
+/* Waits for input as the settings say. 1: read now; 0: the time is over; or an errno. */
+static long wait_input(struct tty *tty, struct file *f, size_t want, bool first)
+{
+	bool canon = tty->ldisc.t.lflag & ICANON;
+	u32 vmin = tty->ldisc.t.cc[VMIN], time = tty->ldisc.t.cc[VTIME];
+	u32 at_least = canon ? 1 : (u32)min(want, (size_t)max(vmin, 1u));
+	u64 deadline = WAIT_FOREVER;
+	long err;
+
+	if (readable(tty, time && vmin && !first ? 1 : at_least))
+		return 1;
+	if (f->flags & O_NONBLOCK)
+		return readable(tty, 1) ? 1 : -EAGAIN;
+	if (!canon && !vmin && !time)
+		return 0;
+	/* VTIME counts from the start where VMIN is 0, else between bytes, after the first. */
+	if (!canon && time && (!vmin || readable(tty, 1)))
+		deadline = clock_ns() + time * (100 * NSEC_PER_MSEC);
+	if (!canon && time)
+		at_least = readable(tty, 1) ? tty->ldisc.head - tty->ldisc.tail + 1 : 1;
+	err = wait_event_until(&tty->read_wait, WAIT_INTERRUPTIBLE, deadline,
+			       readable(tty, at_least) ||
+				   canon != (bool)(tty->ldisc.t.lflag & ICANON));
+	return err == 0 ? 1 : err == -ETIMEDOUT ? 0 : err;
+}
+
+/* Moves what is there: bytes, or -EFAULT. *more: a read that wants more may go on. */
+static ssize_t take_bytes(struct tty *tty, struct io_iter *it, bool *more)
+{
+	u8 buf[CHUNK];
+	ssize_t done = 0;
+
+	*more = false;
+	for (;;) {
+		size_t want = min(it->left, sizeof(buf)), n;
+		bool line_done;
+
+		spin_lock(&tty->lock);
+		n = ldisc_read(&tty->ldisc, buf, want, &line_done);
+		spin_unlock(&tty->lock);
+		if (iter_put(it, buf, n) < n)
+			return done ? done : -EFAULT;
+		done += (ssize_t)n;
+		if (line_done || !it->left)
+			return done;
+		if (n < want)
+			break;
+	}
+	*more = !(tty->ldisc.t.lflag & ICANON);
+	return done;
+}
+
+/* A read in which VMIN and VTIME play their part: until enough is there. */
+static ssize_t read_input(struct tty *tty, struct file *f, struct io_iter *it)
+{
+	ssize_t done = 0;
+	bool more = true;
+
+	while (it->left && more) {
+		size_t min = max((size_t)tty->ldisc.t.cc[VMIN], (size_t)1);
+		long ready = wait_input(tty, f, it->left, !done);
+		ssize_t n;
+
+		if (ready < 0)
+			return done ? done : ready;
+		n = take_bytes(tty, it, &more);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+		/* A whole VMIN has come, or the time for it is over. */
+		if (!ready || (size_t)done >= min)
+			break;
+	}
+	return done;
+}
+
+static struct tty *file_tty(struct file *f)
+{
+	return f->private;
+}
+
+static ssize_t tty_read(struct file *f, struct io_iter *it, loff_t *pos)
+{
+	struct tty *tty = file_tty(f);
+	ssize_t n = tty_check_foreground(tty, SIGTTIN);
+
+	(void)pos;
+	if (n)
+		return n;
+	if (f->flags & O_NONBLOCK && rwsem_is_write_locked(&tty->read_lock))
+		return -EAGAIN;
+	n = rwsem_write_lock_killable(&tty->read_lock);
+	if (n)
+		return n;
+	n = read_input(tty, f, it);
+	rwsem_write_unlock(&tty->read_lock);
+	if (n > 0)
+		f->inode->atime = inode_now();
+	return n;
+}
+
+/* ---- writing ---- */
+
+static void to_console(struct ldisc *l, const char *s, size_t n)
+{
+	(void)l;
+	console_write(s, n);
+}
+
+static void note_signal(struct ldisc *l, int sig)
+{
+	container_of(l, struct tty, ldisc)->signals |= 1u << sig;
+}
+
+static const struct ldisc_ops ldisc_ops = {.output = to_console, .signal = note_signal};
+
+/* Writes one chunk unless ^S has stopped output: 0, or an errno. */
+static long write_chunk(struct tty *tty, struct file *f, const char *s, size_t n)
+{
+	for (;;) {
+		bool stopped;
+		long err;
+
+		spin_lock(&tty->lock);
+		stopped = tty->ldisc.stopped;
+		if (!stopped)
+			ldisc_output(&tty->ldisc, s, n);
+		spin_unlock(&tty->lock);
+		if (!stopped)
+			return 0;
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event(&tty->write_wait, !READ_ONCE(tty->ldisc.stopped));
+		if (err)
+			return err;
+	}
+}
+
+static ssize_t tty_write(struct file *f, struct io_iter *it, loff_t *pos)
+{
+	struct tty *tty = file_tty(f);
+	char buf[CHUNK];
+	ssize_t done = 0;
+	long err = 0;
+
+	(void)pos;
+	if (tty->ldisc.t.lflag & TOSTOP)
+		err = tty_check_foreground(tty, SIGTTOU);
+	while (!err && it->left) {
+		size_t want = min(it->left, sizeof(buf)), n = iter_get(it, buf, want);
+
+		if (n)
+			err = write_chunk(tty, f, buf, n);
+		if (!err)
+			done += (ssize_t)n;
+		if (!err && n < want)
+			err = -EFAULT;
+		if (!err && fatal_signal_pending())
+			err = -ERESTARTSYS;
+		cond_resched();
+	}
+	return done ? done : err;
+}
+
+/* ---- settings ---- */
+
+static long get_termios(struct tty *tty, void __user *arg, bool second)
+{
+	struct termios2 t = {.ispeed = 38400, .ospeed = 38400};
+
+	spin_lock(&tty->lock);
+	t.t = tty->ldisc.t;
+	spin_unlock(&tty->lock);
+	return copy_to_user(arg, &t, second ? sizeof(t) : sizeof(t.t)) ? -EFAULT : 0;
+}
+
+static long set_termios(struct tty *tty, const void __user *arg, bool flush)
+{
+	struct termios t;
+	long err = tty_check_foreground(tty, SIGTTOU);
+
+	if (err)
+		return err;
+	if (copy_from_user(&t, arg, sizeof(t)))
+		return -EFAULT;
+	spin_lock(&tty->lock);
+	if (flush)
+		ldisc_flush_input(&tty->ldisc);
+	ldisc_set_termios(&tty->ldisc, &t);
+	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->read_wait);
+	waitq_wake_all(&tty->write_wait);
+	return 0;
+}
+
+static long set_size(struct tty *tty, const struct winsize __user *arg)
+{
+	struct winsize w;
+	bool changed;
+	s32 pgrp;
+
+	if (copy_from_user(&w, arg, sizeof(w)))
+		return -EFAULT;
+	spin_lock(&tty->lock);
+	changed = memcmp(&w, &tty->size, sizeof(w));
+	tty->size = w;
+	spin_unlock(&tty->lock);
+	spin_lock(&tasks_lock);
+	pgrp = tty->pgrp;
+	spin_unlock(&tasks_lock);
+	if (changed && pgrp)
+		signal_group(pgrp, SIGWINCH, NULL);
+	return 0;
+}
+
+static long get_size(struct tty *tty, struct winsize __user *arg)
+{
+	struct winsize w;
+
+	spin_lock(&tty->lock);
+	w = tty->size;
+	spin_unlock(&tty->lock);
+	return copy_to_user(arg, &w, sizeof(w)) ? -EFAULT : 0;
+}
+
+/* TCFLSH: input, output (which is never held back), or both. */
+static long flush_queue(struct tty *tty, u64 which)
+{
+	long err = tty_check_foreground(tty, SIGTTOU);
+
+	if (err)
+		return err;
+	if (which > 2)
+		return -EINVAL;
+	if (which == 1)
+		return 0;
+	spin_lock(&tty->lock);
+	ldisc_flush_input(&tty->ldisc);
+	spin_unlock(&tty->lock);
+	return 0;
+}
+
+/* TCXONC: stop output, go on, or send the characters that ask the other end to. */
+static long flow_control(struct tty *tty, u64 action)
+{
+	long err = tty_check_foreground(tty, SIGTTOU);
+	char c;
+
+	if (err)
+		return err;
+	if (action > 3)
+		return -EINVAL;
+	spin_lock(&tty->lock);
+	if (action < 2) {
+		tty->ldisc.stopped = action == 0;
+	} else {
+		c = (char)tty->ldisc.t.cc[action == 2 ? VSTOP : VSTART];
+		if (c)
+			console_write(&c, 1);
+	}
+	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->write_wait);
+	return 0;
+}
+
+static long available(struct tty *tty, s32 __user *arg)
+{
+	s32 n;
+
+	spin_lock(&tty->lock);
+	n = (s32)ldisc_available(&tty->ldisc);
+	spin_unlock(&tty->lock);
+	return put_user(n, arg);
+}
+
+/* TIOCSTI: as if c had been typed. */
+static long type_char(struct tty *tty, const u8 __user *arg)
+{
+	u8 c;
+
+	if (current->proc->tty != tty && current->cred.euid != 0)
+		return -EPERM;
+	if (get_user(c, arg))
+		return -EFAULT;
+	spin_lock(&tty->lock);
+	ldisc_input(&tty->ldisc, c);
+	spin_unlock(&tty->lock);
+	tty_send_signals(tty);
+	waitq_wake_all(&tty->read_wait);
+	return 0;
+}
+
+static long tty_ioctl(struct file *f, u32 cmd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+	void __user *p = (void __user *)arg;
+
+	switch (cmd) {
+	case TCGETS:
+	case TCGETS2:
+		return get_termios(tty, p, cmd == TCGETS2);
+	case TCSETS:
+	case TCSETSW:
+	case TCSETS2:
+	case TCSETSW2:
+		return set_termios(tty, p, false);
+	case TCSETSF:
+	case TCSETSF2:
+		return set_termios(tty, p, true);
+	case TIOCGWINSZ:
+		return get_size(tty, p);
+	case TIOCSWINSZ:
+		return set_size(tty, p);
+	case TCFLSH:
+		return flush_queue(tty, arg);
+	case TCXONC:
+		return flow_control(tty, arg);
+	case TCSBRK:
+	case TCSBRKP:
+		return tty_check_foreground(tty, SIGTTOU); /* output is out already */
+	case FIONREAD:
+		return available(tty, p);
+	case TIOCOUTQ:
+	case TIOCGETD:
+		return put_user(0, (s32 __user *)p);
+	case TIOCSTI:
+		return type_char(tty, p);
+	default:
+		return tty_job_ioctl(tty, cmd, arg);
+	}
+}
+
+static u32 tty_poll(struct file *f, struct poll_table *pt)
+{
+	struct tty *tty = file_tty(f);
+	u32 ready = 0;
+	u8 min;
+
+	poll_wait(&tty->read_wait, pt);
+	poll_wait(&tty->write_wait, pt);
+	spin_lock(&tty->lock);
+	min = tty->ldisc.t.cc[VTIME] ? 1 : tty->ldisc.t.cc[VMIN];
+	if (ldisc_readable(&tty->ldisc, min))
+		ready |= POLLIN | POLLRDNORM;
+	if (!tty->ldisc.stopped)
+		ready |= POLLOUT | POLLWRNORM;
+	spin_unlock(&tty->lock);
+	return ready;
+}
+
+/* ---- opening ---- */
+
+static int tty_open(struct inode *i, struct file *f)
+{
+	f->private = &console_tty;
+	/* The console does not become anybody's controlling terminal by being opened. */
+	if (i->rdev != dev_make(5, 1))
+		tty_open_controlling(&console_tty);
+	return 0;
+}
+
+/* /dev/tty: the caller's controlling terminal. */
+static int current_tty_open(struct inode *i, struct file *f)
+{
+	(void)i;
+	spin_lock(&tasks_lock);
+	f->private = current->proc->tty;
+	spin_unlock(&tasks_lock);
+	return f->private ? 0 : -ENXIO;
+}
+
+#define TTY_OPS .read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .poll = tty_poll
+
+static const struct file_ops tty_ops = {TTY_OPS, .open = tty_open};
+static const struct file_ops current_tty_ops = {TTY_OPS, .open = current_tty_open};
+
+void tty_init(void)
+{
+	struct tty *tty = &console_tty;
+	struct task *t;
+
+	spin_init(&tty->lock, LOCK_TTY);
+	ldisc_init(&tty->ldisc, &ldisc_ops);
+	waitq_init(&tty->read_wait);
+	waitq_init(&tty->write_wait);
+	waitq_init(&tty->in_wait);
+	rwsem_init(&tty->read_lock, LOCK_TTY_READ);
+	tty->dev = dev_make(4, 64);
+	chrdev_register(4, 0, 1, "tty", &tty_ops);
+	chrdev_register(4, 64, 1, "ttyS", &tty_ops);
+	chrdev_register(5, 0, 1, "/dev/tty", &current_tty_ops);
+	chrdev_register(5, 1, 1, "/dev/console", &tty_ops);
+	t = kthread_create("tty", input_task, tty);
+	if (IS_ERR(t))
+		panic("no memory for the terminal's task");
+	serial_set_receiver(receive);
+}

@@ -1,0 +1,234 @@
+/* fcntl(2), ioctl(2), fsync(2), fallocate(2), fadvise64(2). */
+#include "arch/uaccess.h"
+#include "kernel/fs/fs_internal.h"
+#include "kernel/fs/locks.h"
+#include "kernel/fs/pipe.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+
+#define F_DUPFD		0
+#define F_GETFD		1
+#define F_SETFD		2
+#define F_GETFL		3
+#define F_SETFL		4
+#define F_GETLK		5
+#define F_SETLK		6
+#define F_SETLKW	7
+#define F_SETOWN	8
+#define F_GETOWN	9
+#define F_SETSIG	10
+#define F_GETSIG	11
+#define F_OFD_GETLK	36
+#define F_OFD_SETLK	37
+#define F_OFD_SETLKW	38
+#define F_DUPFD_CLOEXEC 1030
+#define F_SETPIPE_SZ	1031
+#define F_GETPIPE_SZ	1032
+#define FD_CLOEXEC	1u
+
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+
+static long dup_fd(struct file *f, u64 lowest, bool cloexec)
+{
+	if (lowest >= current->proc->rlimits[RLIMIT_NOFILE].cur)
+		return -EINVAL;
+	return fd_install(file_get(f), (s32)lowest, cloexec);
+}
+
+static long set_flags(struct file *f, u32 flags)
+{
+	if ((flags & ~f->flags & O_NOATIME) && !inode_is_owner(f->inode))
+		return -EPERM;
+	WRITE_ONCE(f->flags, (f->flags & ~SETFL_MASK) | (flags & SETFL_MASK));
+	return 0;
+}
+
+/* What may be asked of an O_PATH descriptor too. */
+static long fcntl_fd(struct file *f, s32 fd, u32 cmd, u64 arg)
+{
+	switch (cmd) {
+	case F_DUPFD:
+		return dup_fd(f, arg, false);
+	case F_DUPFD_CLOEXEC:
+		return dup_fd(f, arg, true);
+	case F_GETFD:
+		return fd_get_cloexec(fd) ? FD_CLOEXEC : 0;
+	case F_SETFD:
+		fd_set_cloexec(fd, arg & FD_CLOEXEC);
+		return 0;
+	case F_GETFL:
+		return f->flags;
+	default:
+		return f->flags & O_PATH ? -EBADF : -ENOSYS;
+	}
+}
+
+static long fcntl_file(struct file *f, u32 cmd, u64 arg)
+{
+	void __user *p = (void __user *)arg;
+
+	switch (cmd) {
+	case F_SETFL:
+		return set_flags(f, (u32)arg);
+	case F_GETLK:
+	case F_OFD_GETLK:
+		return locks_fcntl_get(f, p, cmd == F_OFD_GETLK);
+	case F_SETLK:
+	case F_SETLKW:
+		return locks_fcntl_set(f, p, false, cmd == F_SETLKW);
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return locks_fcntl_set(f, p, true, cmd == F_OFD_SETLKW);
+	case F_SETPIPE_SZ:
+		return pipe_set_size(f, arg);
+	case F_GETPIPE_SZ:
+		return pipe_get_size(f);
+	default:
+		return -EINVAL;
+	}
+}
+
+SYSCALL3(fcntl, s32, fd, u32, cmd, u64, arg)
+{
+	struct file *f = fd_get_any(fd);
+	long n;
+
+	if (!f)
+		return -EBADF;
+	n = fcntl_fd(f, fd, cmd, arg);
+	if (n == -ENOSYS)
+		n = fcntl_file(f, cmd, arg);
+	file_put(f);
+	return n;
+}
+
+#define FIONCLEX 0x5450
+#define FIOCLEX	 0x5451
+#define FIONBIO	 0x5421
+#define FIOASYNC 0x5452
+#define FIONREAD 0x541b
+
+/* The requests that every open file knows. */
+static long common_ioctl(struct file *f, s32 fd, u32 cmd, u64 arg)
+{
+	s32 on, left;
+
+	switch (cmd) {
+	case FIOCLEX:
+	case FIONCLEX:
+		fd_set_cloexec(fd, cmd == FIOCLEX);
+		return 0;
+	case FIONBIO:
+		if (get_user(on, (const s32 __user *)arg))
+			return -EFAULT;
+		WRITE_ONCE(f->flags, on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK);
+		return 0;
+	case FIONREAD:
+		if (!S_ISREG(f->inode->mode) || !f->ops->mapping)
+			return -ENOSYS;
+		left = (s32)((s64)atomic_load(&f->inode->mapping.size) - f->pos);
+		return put_user(left, (s32 __user *)arg);
+	default:
+		return -ENOSYS;
+	}
+}
+
+SYSCALL3(ioctl, s32, fd, u32, cmd, u64, arg)
+{
+	struct file *f = fd_get(fd);
+	long n;
+
+	if (!f)
+		return -EBADF;
+	n = common_ioctl(f, fd, cmd, arg);
+	if (n == -ENOSYS)
+		n = f->ops->ioctl ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
+	file_put(f);
+	return n;
+}
+
+static long do_fsync(s32 fd)
+{
+	struct file *f = fd_get(fd);
+	long err;
+
+	if (!f)
+		return -EBADF;
+	err = f->ops->fsync ? f->ops->fsync(f) : -EINVAL;
+	file_put(f);
+	return err;
+}
+
+SYSCALL1(fsync, s32, fd)
+{
+	return do_fsync(fd);
+}
+
+SYSCALL1(fdatasync, s32, fd)
+{
+	return do_fsync(fd);
+}
+
+#define FALLOC_FL_KEEP_SIZE 1u
+
+SYSCALL4(fallocate, s32, fd, u32, mode, s64, offset, s64, len)
+{
+	struct file *f = fd_get(fd);
+	s64 end;
+	long err;
+
+	if (!f)
+		return -EBADF;
+	if (offset < 0 || len <= 0)
+		err = -EINVAL;
+	else if (mode & ~FALLOC_FL_KEEP_SIZE)
+		err = -EOPNOTSUPP;
+	else if (!file_writable(f))
+		err = -EBADF;
+	else if (S_ISFIFO(f->inode->mode))
+		err = -ESPIPE;
+	else if (S_ISDIR(f->inode->mode))
+		err = -EISDIR;
+	else if (!S_ISREG(f->inode->mode))
+		err = -ENODEV;
+	else if (__builtin_add_overflow(offset, len, &end))
+		err = -EFBIG;
+	else
+		err = ram_fallocate(f, (u64)offset, (u64)end, mode & FALLOC_FL_KEEP_SIZE);
+	file_put(f);
+	return err;
+}
+
+/* Advice about a file that is all in memory: checked, and of no consequence. */
+SYSCALL4(fadvise64, s32, fd, s64, offset, s64, len, s32, advice)
+{
+	struct file *f = fd_get(fd);
+	long err = 0;
+
+	(void)offset;
+	if (!f)
+		return -EBADF;
+	if (S_ISFIFO(f->inode->mode))
+		err = -ESPIPE;
+	else if (len < 0 || advice < 0 || advice > 5)
+		err = -EINVAL;
+	file_put(f);
+	return err;
+}
+
+SYSCALL3(readahead, s32, fd, s64, offset, u64, count)
+{
+	struct file *f = fd_get(fd);
+	long err = 0;
+
+	(void)offset;
+	(void)count;
+	if (!f)
+		return -EBADF;
+	if (!file_readable(f))
+		err = -EBADF;
+	else if (!S_ISREG(f->inode->mode))
+		err = -EINVAL;
+	file_put(f);
+	return err;
+}

@@ -1,0 +1,388 @@
+/* poll(2), select(2) and their kin. */
+#include "kernel/fs/poll.h"
+
+#include "arch/clock.h"
+#include "arch/uaccess.h"
+#include "kernel/fs/fs_internal.h"
+#include "kernel/lib/bitmap.h"
+#include "kernel/lib/string.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+#include "mm/alloc.h"
+
+#define BLOCK_WAITERS 64
+
+struct poll_block {
+	struct poll_block *next;
+	struct waiter waiters[BLOCK_WAITERS];
+};
+
+void poll_begin(struct poll_table *pt)
+{
+	memset(pt, 0, sizeof(*pt));
+	pt->registering = true;
+}
+
+/* A waiter that is not in use yet, or NULL: no memory. */
+static struct waiter *new_waiter(struct poll_table *pt)
+{
+	u32 at;
+
+	if (pt->used < POLL_INLINE)
+		return &pt->inline_waiters[pt->used++];
+	at = (pt->used - POLL_INLINE) % BLOCK_WAITERS;
+	if (at == 0) {
+		struct poll_block *b = kzalloc(sizeof(*b));
+
+		if (!b)
+			return NULL;
+		b->next = pt->blocks;
+		pt->blocks = b;
+	}
+	pt->used++;
+	return &pt->blocks->waiters[at];
+}
+
+void poll_wait(struct waitq *q, struct poll_table *pt)
+{
+	struct waiter *w;
+
+	if (!pt || !pt->registering)
+		return;
+	w = new_waiter(pt);
+	if (w)
+		wait_prepare(w, q, WAIT_INTERRUPTIBLE);
+	else
+		pt->failed = true;
+}
+
+void poll_end(struct poll_table *pt)
+{
+	for (u32 n = 0; n < min(pt->used, (u32)POLL_INLINE); n++)
+		wait_finish(&pt->inline_waiters[n]);
+	while (pt->blocks) {
+		struct poll_block *b = pt->blocks;
+
+		/* A waiter never used is on no queue, and finishing it does nothing. */
+		for (u32 n = 0; n < BLOCK_WAITERS; n++)
+			if (b->waiters[n].queue)
+				wait_finish(&b->waiters[n]);
+		pt->blocks = b->next;
+		kfree(b);
+	}
+}
+
+u32 file_poll(struct file *f, struct poll_table *pt)
+{
+	if (!f->ops->poll)
+		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	return f->ops->poll(f, pt);
+}
+
+/*
+ * Calls check until it finds something (nonzero: a count or an errno), a signal comes, or the
+ * deadline passes.
+ *
+ * The first pass registers with every queue. Each later one is made with the task already marked
+ * asleep, by one more waiter on a queue of its own, so that a wake-up between asking and sleeping
+ * is not lost.
+ */
+static long poll_loop(int (*check)(void *arg, struct poll_table *pt), void *arg, u64 deadline)
+{
+	struct poll_table *pt = kmalloc(sizeof(*pt));
+	struct waitq own;
+	struct waiter me = {0};
+	long n, slept = 0;
+
+	if (!pt)
+		return -ENOMEM;
+	waitq_init(&own);
+	poll_begin(pt);
+	n = check(arg, pt);
+	pt->registering = false;
+	if (!n && pt->failed)
+		n = -ENOMEM;
+	while (!n && !slept) {
+		wait_prepare(&me, &own, WAIT_INTERRUPTIBLE);
+		n = check(arg, pt);
+		if (!n) {
+			slept = wait_sleep(WAIT_INTERRUPTIBLE, deadline);
+			if (slept)
+				n = check(arg, pt);
+		}
+	}
+	wait_finish(&me);
+	poll_end(pt);
+	kfree(pt);
+	return n ? n : slept == -ETIMEDOUT ? 0 : slept;
+}
+
+/* ---- poll ---- */
+
+struct pollfd {
+	s32 fd;
+	u16 events, revents;
+};
+
+struct poll_set {
+	struct pollfd *fds;
+	u32 count;
+};
+
+static int check_fds(void *arg, struct poll_table *pt)
+{
+	struct poll_set *set = arg;
+	int ready = 0;
+
+	for (u32 n = 0; n < set->count; n++) {
+		struct pollfd *p = &set->fds[n];
+		struct file *f;
+
+		p->revents = 0;
+		if (p->fd < 0)
+			continue;
+		f = fd_get(p->fd);
+		if (f) {
+			p->revents = (u16)(file_poll(f, pt) & (p->events | POLLERR | POLLHUP));
+			file_put(f);
+		} else {
+			p->revents = POLLNVAL;
+		}
+		if (p->revents) {
+			ready++;
+			pt->registering = false;
+		}
+	}
+	return ready;
+}
+
+static long poll_fds(struct pollfd __user *user, u32 count, u64 deadline)
+{
+	struct poll_set set = {.count = count};
+	struct pollfd inline_fds[16];
+	long n;
+
+	if (count > current->proc->rlimits[RLIMIT_NOFILE].cur)
+		return -EINVAL;
+	set.fds = count <= ARRAY_SIZE(inline_fds) ? inline_fds : kmalloc(count * sizeof(*set.fds));
+	if (!set.fds)
+		return -ENOMEM;
+	if (copy_from_user(set.fds, user, count * sizeof(*set.fds)))
+		n = -EFAULT;
+	else
+		n = poll_loop(check_fds, &set, deadline);
+	for (u32 k = 0; k < count && n >= 0; k++)
+		if (put_user(set.fds[k].revents, &user[k].revents))
+			n = -EFAULT;
+	if (set.fds != inline_fds)
+		kfree(set.fds);
+	return n;
+}
+
+static u64 deadline_after(u64 ns)
+{
+	u64 now = clock_ns();
+
+	return ns > WAIT_FOREVER - now ? WAIT_FOREVER : now + ns;
+}
+
+static long restart_poll(struct task *t)
+{
+	long n = poll_fds((struct pollfd __user *)t->restart_arg[0], (u32)t->restart_arg[1],
+			  t->restart_arg[2]);
+
+	return n == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : n;
+}
+
+SYSCALL3(poll, struct pollfd __user *, fds, u32, count, s32, timeout_ms)
+{
+	u64 deadline =
+	    timeout_ms < 0 ? WAIT_FOREVER : deadline_after((u64)timeout_ms * NSEC_PER_MSEC);
+	long n = poll_fds(fds, count, deadline);
+
+	if (n != -ERESTARTSYS)
+		return n;
+	/* The rest of the time is what a restart waits for. */
+	current->restart = restart_poll;
+	current->restart_arg[0] = (u64)(__force void *)fds;
+	current->restart_arg[1] = count;
+	current->restart_arg[2] = deadline;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+/* Linux's ppoll and pselect6 tell what is left of the time; where that cannot be written, so be it.
+ */
+static void put_time_left(struct timespec __user *user, u64 deadline)
+{
+	u64 now = clock_ns();
+
+	if (user && timespec_put(user, deadline > now ? deadline - now : 0))
+		return;
+}
+
+/* The deadline that user's timespec asks for; NULL: none. */
+static int get_deadline(const struct timespec __user *user, u64 *deadline)
+{
+	u64 ns;
+	int err;
+
+	*deadline = WAIT_FOREVER;
+	if (!user)
+		return 0;
+	err = timespec_get(&ns, user);
+	if (!err)
+		*deadline = deadline_after(ns);
+	return err;
+}
+
+SYSCALL5(ppoll, struct pollfd __user *, fds, u32, count, struct timespec __user *, timeout,
+	 const u64 __user *, mask, u64, mask_size)
+{
+	u64 deadline;
+	long n = get_deadline(timeout, &deadline);
+
+	if (!n)
+		n = signal_mask_begin(mask, mask_size);
+	if (n)
+		return n;
+	n = poll_fds(fds, count, deadline);
+	signal_mask_end(n == -ERESTARTSYS);
+	put_time_left(timeout, deadline);
+	return n == -ERESTARTSYS ? -ERESTARTNOHAND : n;
+}
+
+/* ---- select ---- */
+
+#define SELECT_MAX 65536 /* bits that are looked at: no table has more descriptors in practice */
+
+#define IN_SET	(POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
+#define OUT_SET (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
+#define EX_SET	POLLPRI
+
+struct select_set {
+	u32 nfds;
+	u64 *in[3], *out[3]; /* bitmaps: read, write, exceptional */
+};
+
+static int check_select(void *arg, struct poll_table *pt)
+{
+	static const u32 events[3] = {IN_SET, OUT_SET, EX_SET};
+	struct select_set *s = arg;
+	int ready = 0;
+
+	for (unsigned k = 0; k < 3; k++)
+		memset(s->out[k], 0, BITMAP_WORDS(s->nfds) * 8);
+	for (u32 fd = 0; fd < s->nfds; fd++) {
+		struct file *f;
+		u32 got;
+
+		if (!bitmap_test(s->in[0], fd) && !bitmap_test(s->in[1], fd) &&
+		    !bitmap_test(s->in[2], fd))
+			continue;
+		f = fd_get((s32)fd);
+		if (!f)
+			return -EBADF;
+		got = file_poll(f, pt);
+		file_put(f);
+		for (unsigned k = 0; k < 3; k++) {
+			if (!bitmap_test(s->in[k], fd) || !(got & events[k]))
+				continue;
+			bitmap_set(s->out[k], fd);
+			ready++;
+			pt->registering = false;
+		}
+	}
+	return ready;
+}
+
+static long select_with(struct select_set *s, u64 __user *const user[3], u64 deadline)
+{
+	size_t bytes = BITMAP_WORDS(s->nfds) * 8;
+	long n;
+
+	for (unsigned k = 0; k < 3; k++)
+		if (user[k] && copy_from_user(s->in[k], user[k], bytes))
+			return -EFAULT;
+	n = poll_loop(check_select, s, deadline);
+	for (unsigned k = 0; k < 3 && n >= 0; k++)
+		if (user[k] && copy_to_user(user[k], s->out[k], bytes))
+			return -EFAULT;
+	return n;
+}
+
+static long do_select(s32 nfds, u64 __user *const user[3], u64 deadline)
+{
+	struct select_set s;
+	u64 inline_bits[6 * 4], *bits = inline_bits;
+	size_t words;
+	long n;
+
+	if (nfds < 0)
+		return -EINVAL;
+	s.nfds = min((u32)nfds, (u32)SELECT_MAX);
+	s.nfds = min(s.nfds, fd_table_size(current->files));
+	words = BITMAP_WORDS(s.nfds);
+	if (words > 4)
+		bits = kmalloc(6 * words * 8);
+	if (!bits)
+		return -ENOMEM;
+	memset(bits, 0, 6 * words * 8);
+	for (unsigned k = 0; k < 3; k++) {
+		s.in[k] = bits + k * words;
+		s.out[k] = bits + (3 + k) * words;
+	}
+	n = select_with(&s, user, deadline);
+	if (bits != inline_bits)
+		kfree(bits);
+	return n;
+}
+
+SYSCALL5(select, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, ex,
+	 struct timeval __user *, timeout)
+{
+	u64 __user *const user[3] = {in, out, ex};
+	u64 deadline = WAIT_FOREVER, ns;
+	long n;
+
+	if (timeout) {
+		n = timeval_get(&ns, timeout);
+		if (n)
+			return n;
+		deadline = deadline_after(ns);
+	}
+	n = do_select(nfds, user, deadline);
+	if (timeout) {
+		u64 now = clock_ns();
+
+		/* As Linux: the timeout becomes what was left of it. */
+		if (timeval_put(timeout, deadline > now ? deadline - now : 0))
+			return n;
+	}
+	return n == -ERESTARTSYS ? -ERESTARTNOHAND : n;
+}
+
+struct pselect_mask {
+	u64 mask; /* a user address */
+	u64 size;
+};
+
+SYSCALL6(pselect6, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, ex,
+	 struct timespec __user *, timeout, const struct pselect_mask __user *, mask)
+{
+	u64 __user *const user[3] = {in, out, ex};
+	struct pselect_mask m = {0, 0};
+	u64 deadline;
+	long n;
+
+	if (mask && copy_from_user(&m, mask, sizeof(m)))
+		return -EFAULT;
+	n = get_deadline(timeout, &deadline);
+	if (!n)
+		n = signal_mask_begin((const u64 __user *)m.mask, m.size);
+	if (n)
+		return n;
+	n = do_select(nfds, user, deadline);
+	signal_mask_end(n == -ERESTARTSYS);
+	put_time_left(timeout, deadline);
+	return n == -ERESTARTSYS ? -ERESTARTNOHAND : n;
+}
