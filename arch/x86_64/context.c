@@ -119,6 +119,7 @@ int arch_task_kernel(struct task *t, void (*fn)(void *), void *arg)
 	if (new_task(t, task_start_kernel, (u64)fn, (u64)arg))
 		return -ENOMEM;
 	memset(task_regs(t), 0, sizeof(struct regs));
+	fpu_set_start(t->arch.fpu);
 	t->arch.fsbase = t->arch.gsbase = 0;
 	return 0;
 }

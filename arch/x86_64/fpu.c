@@ -18,6 +18,7 @@
 
 #define FXSAVE_SIZE   512
 #define HEADER_SIZE   64
+#define AVX_END	      832 /* legacy area, header, AVX: beyond it there may be gaps */
 #define MXCSR_START   0x1f80
 #define CONTROL_START 0x37f
 #define STATE_MAX     4096
@@ -80,6 +81,18 @@ bool fpu_has_xsave(void)
 	return has_xsave;
 }
 
+/* What neither XSAVE nor FXSAVE writes: it must be sound for XRSTOR, and nobody else's leftovers.
+ */
+static void clear_gaps(struct fpu_state *s)
+{
+	memset(s->reserved1, 0, sizeof(s->reserved1));
+	s->software = ((struct fpu_state *)(void *)start_area)->software;
+	if (has_xsave)
+		memset(&s->features, 0, HEADER_SIZE);
+	if (size > AVX_END)
+		memset((u8 *)s + AVX_END, 0, size - AVX_END);
+}
+
 struct fpu_state *fpu_alloc(void)
 {
 	struct fpu_state *s;
@@ -88,7 +101,7 @@ struct fpu_state *fpu_alloc(void)
 		cache = slab_create("fpu", size, 64);
 	s = cache ? slab_alloc(cache) : NULL;
 	if (s)
-		memcpy(s, start_area, size);
+		clear_gaps(s);
 	return s;
 }
 
@@ -112,6 +125,11 @@ void fpu_load(const struct fpu_state *s)
 		__asm__ volatile("xrstorq (%0)" ::"r"(s), "a"(~0u), "d"(~0u) : "memory");
 	else
 		__asm__ volatile("fxrstorq (%0)" ::"r"(s) : "memory");
+}
+
+void fpu_set_start(struct fpu_state *s)
+{
+	memcpy(s, start_area, size);
 }
 
 void fpu_reset(void)

@@ -40,8 +40,10 @@ size_t fpu_size(void);
 u64 fpu_features(void);
 bool fpu_has_xsave(void);
 
-/* NULL: no memory. Holds the state that a new program starts with. */
+/* NULL: no memory. To be filled by fpu_save() or fpu_set_start() before anything loads it. */
 struct fpu_state *fpu_alloc(void) __must_check;
+/* What a new program starts with. */
+void fpu_set_start(struct fpu_state *s);
 void fpu_free(struct fpu_state *s);
 
 /* From the registers, and into them. `s` must be sound: see fpu_sanitize(). */
