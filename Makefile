@@ -34,8 +34,7 @@ KERNEL_CFLAGS := $(CC_TARGET) -std=gnu11 -O2 -g -ffreestanding -fno-pic -mcmodel
 	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables \
 	$(WARNINGS) $(CFLAGS)
 KERNEL_LDFLAGS := -m elf_x86_64 -nostdlib -static --build-id=none -z max-page-size=0x1000 \
-	-z noexecstack --fatal-warnings \
-	--unresolved-symbols=ignore-all
+	-z noexecstack --fatal-warnings
 
 all: $(BUILD)/calf.elf $(BUILD)/calf compile_commands.json
 
