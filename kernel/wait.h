@@ -52,6 +52,7 @@ void wait_finish(struct waiter *w);
 	({                                                                                         \
 		long wait_ret_ = 0;                                                                \
 		if (!(cond)) {                                                                     \
+			u64 wait_until_ = (deadline);                                              \
 			struct waiter wait_w_ = {0};                                               \
 			for (;;) {                                                                 \
 				wait_prepare(&wait_w_, (q), (mode));                               \
@@ -61,7 +62,7 @@ void wait_finish(struct waiter *w);
 				}                                                                  \
 				if (wait_ret_)                                                     \
 					break;                                                     \
-				wait_ret_ = wait_sleep((mode), (deadline));                        \
+				wait_ret_ = wait_sleep((mode), wait_until_);                       \
 			}                                                                          \
 			wait_finish(&wait_w_);                                                     \
 		}                                                                                  \
