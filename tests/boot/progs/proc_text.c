@@ -599,7 +599,7 @@ HELPER(echo)
 	    memcmp(text, "A=1\0BC=long", 12))
 		return 3;
 	/* A title over the arguments, as servers write it. */
-	argv[-2][0] = 'X';
+	argv[-1][0] = 'X';
 	load("/proc/self/cmdline");
 	return text[0] == 'X' ? 0 : 4;
 }
