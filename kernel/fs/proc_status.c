@@ -122,15 +122,25 @@ static const char *state_name(char state)
 	}
 }
 
+/* Newlines and backslashes would break the line: they stand as in C. */
+static void show_name(struct seq *s, const char *comm)
+{
+	seq_puts(s, "Name:\t");
+	for (; *comm; comm++) {
+		if (*comm == '\n' || *comm == '\\')
+			seq_putc(s, '\\');
+		seq_putc(s, *comm == '\n' ? 'n' : *comm);
+	}
+	seq_putc(s, '\n');
+}
+
 static void show_status_ids(struct seq *s, const struct proc_open *o, const struct proc_view *v)
 {
 	struct fs_context *fs = proc_fs_context(o->node);
 	struct fd_table *files = proc_files(o->node);
 	const struct cred *c = &v->cred;
 
-	seq_puts(s, "Name:\t");
-	seq_escape(s, v->comm, "\n\\");
-	seq_putc(s, '\n');
+	show_name(s, v->comm);
 	if (fs)
 		seq_printf(s, "Umask:\t%#04o\n", atomic_load(&fs->umask));
 	seq_printf(s, "State:\t%c (%s)\n", v->state, state_name(v->state));
