@@ -2,6 +2,7 @@
  * shown. */
 #include "kernel/fs/proc.h"
 
+#include "kernel/dev/tty.h"
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
 
@@ -116,7 +117,8 @@ static void view_process(struct proc_view *v, const struct process *p)
 	v->nr_threads = count_threads(p);
 	v->tpgid = -1;
 	if (p->tty) {
-		v->tty_nr = 0;
+		v->tty_nr = (u32)p->tty->dev;
+		v->tpgid = p->tty->pgrp;
 	}
 	memcpy(v->rlimits, p->rlimits, sizeof(v->rlimits));
 }
