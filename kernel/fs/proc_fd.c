@@ -66,7 +66,6 @@ static bool fd_revalidate(struct dentry *d)
 static const struct inode_ops fd_link_iops = {
     .readlink = fd_readlink,
     .follow = fd_follow,
-    .revalidate = fd_revalidate,
     .permission = proc_permission,
     .getattr = fd_getattr,
 };
@@ -89,7 +88,6 @@ static int show_fdinfo(struct seq *s, void *arg)
 }
 
 static const struct inode_ops fdinfo_file_iops = {
-    .revalidate = fd_revalidate,
     .permission = proc_permission,
     .setattr = proc_setattr,
     .getattr = proc_getattr,
@@ -179,7 +177,7 @@ static int fd_permission(struct inode *i, u32 mask)
 
 const struct inode_ops proc_fd_iops = {
     .lookup = fd_lookup,
-    .revalidate = proc_revalidate,
+    .revalidate = fd_revalidate,
     .permission = fd_permission,
     .setattr = proc_setattr,
     .getattr = proc_getattr,
@@ -187,7 +185,7 @@ const struct inode_ops proc_fd_iops = {
 
 const struct inode_ops proc_fdinfo_iops = {
     .lookup = fdinfo_lookup,
-    .revalidate = proc_revalidate,
+    .revalidate = fd_revalidate,
     .permission = fd_permission,
     .setattr = proc_setattr,
     .getattr = proc_getattr,

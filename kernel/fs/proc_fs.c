@@ -153,7 +153,6 @@ const struct inode_ops proc_table_iops = {
 };
 
 const struct inode_ops proc_file_iops = {
-    .revalidate = proc_revalidate,
     .permission = proc_permission,
     .setattr = proc_setattr,
     .getattr = proc_getattr,

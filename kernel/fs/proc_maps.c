@@ -3,7 +3,7 @@
  *
  * Each step looks at one area with mm->lock shared, keeps a copy, and formats it after the lock
  * is dropped, since the name of a file needs locks that come first. Where the areas change
- * between two steps the text goes on at the next address, so none is shown twice.
+ * between two steps the text goes on at the next address, so no address is shown twice.
  */
 #include "kernel/errno.h"
 #include "kernel/fs/proc.h"
@@ -88,16 +88,16 @@ static bool area_copy_at(struct mm *mm, vaddr_t va, struct area_copy *copy, stru
 	rwsem_read_lock(&mm->lock);
 	a = area_find(mm, va);
 	if (a) {
-		copy->start = a->start;
+		copy->start = max(a->start, va);
 		copy->end = a->end;
 		copy->flags = a->flags;
 		copy->file = a->file ? file_get(a->file) : NULL;
-		copy->pgoff = a->file ? a->pgoff : 0;
+		copy->pgoff = a->file ? a->pgoff + ((copy->start - a->start) >> PAGE_SHIFT) : 0;
 		copy->name = a->file ? NULL : area_name(mm, a);
 		*more = area_next(a) != NULL;
 		if (sum) {
 			sum->in_locked = a->flags & VM_LOCKED;
-			mm_walk(mm, a->start, a->end, sum_page, sum);
+			mm_walk(mm, copy->start, a->end, sum_page, sum);
 		}
 	}
 	rwsem_read_unlock(&mm->lock);

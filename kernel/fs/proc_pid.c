@@ -331,7 +331,6 @@ static ssize_t link_readlink(struct inode *i, char *buf, size_t size)
 static const struct inode_ops link_iops = {
     .readlink = link_readlink,
     .follow = link_follow,
-    .revalidate = proc_revalidate,
     .getattr = proc_getattr,
     .permission = proc_permission,
 };

@@ -83,6 +83,7 @@ static void root_getattr(struct inode *i, struct kstat *st)
 
 static const struct inode_ops root_iops = {
     .lookup = root_lookup,
+    .revalidate = proc_revalidate,
     .getattr = root_getattr,
 };
 
