@@ -38,6 +38,17 @@ static void start_machine(u32 magic, u32 tags)
 	timer_init();
 }
 
+static void set_fork_share(void)
+{
+	u64 level = cmdline_get_u64("fork_share", (u64)vm_fork_share_level);
+
+	if (level <= FORK_SHARE_MAX)
+		vm_fork_share_level = (int)level;
+	else
+		log_warn("fork_share=%llu is not a level: 0 to %u are", (unsigned long long)level,
+			 FORK_SHARE_MAX);
+}
+
 /* The first module is the initrd; its frames are given back once it is unpacked. */
 static void take_initrd(void)
 {
@@ -87,6 +98,7 @@ void kernel_main(u32 magic, u32 tags)
 {
 	start_machine(magic, tags);
 	mm_init();
+	set_fork_share();
 	task_init();
 	fs_init();
 	proc_init();

@@ -149,5 +149,9 @@ struct page_view {
 int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct page_view *, void *),
 	    void *arg);
 
-/* fork_share=N on the command line, /proc/sys/vm/fork_share_level: 0 eager, 1 copy-on-write. */
+/*
+ * fork_share=N on the command line, /proc/sys/vm/fork_share_level: what hangs below this level of
+ * the tree is shared by fork. 0 copies data too, 1 shares data frames, up to 4: all but the root.
+ */
+#define FORK_SHARE_MAX TABLE_LEVELS
 extern int vm_fork_share_level;

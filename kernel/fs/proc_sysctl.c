@@ -17,6 +17,7 @@
 #include "kernel/process.h"
 #include "kernel/random.h"
 #include "kernel/uts.h"
+#include "mm/audit.h"
 #include "mm/commit.h"
 
 struct knob {
@@ -241,10 +242,18 @@ static const struct proc_entry kernel_entries[] = {
     {0},
 };
 
+/* Fails with EIO where the counts of the machine's frames and its page tables disagree. */
+static int audit(s64 v)
+{
+	(void)v;
+	return mm_audit() ? 0 : -EIO;
+}
+
 static const struct proc_entry vm_entries[] = {
+    KNOB_("audit", 0200, .min = 1, .max = 1, .set = audit),
     KNOB_("drop_caches", 0200, .min = 1, .max = 4, .set = drop_caches),
     KNOB_("fail_nth", 0644, .max = INT64_MAX, .get = fail_nth_get, .set = fail_nth_set),
-    KNOB_("fork_share_level", 0644, .value = &vm_fork_share_level, .max = 1),
+    KNOB_("fork_share_level", 0644, .value = &vm_fork_share_level, .max = FORK_SHARE_MAX),
     TEXT_("max_map_count", "65530"),
     TEXT_("mmap_min_addr", "65536"),
     KNOB_("overcommit_memory", 0644, .value = &vm_overcommit_memory, .max = 2),
