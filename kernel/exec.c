@@ -39,7 +39,7 @@ struct exec {
 	/* What scripts put before the rest of argv, last one first; kmalloc'ed. */
 	char *front[2 * SCRIPTS_MAX + 2];
 	u32 nr_front;
-	u32 skip; /* strings of argv that they replace: none or the first */
+	u32 skip; /* strings of argv that they replace: none, or the first */
 
 	struct exec_args args;
 	struct mm *mm;
@@ -62,14 +62,6 @@ static int push_front(struct exec *x, const char *s, size_t len)
 	copy[len] = 0;
 	x->front[x->nr_front++] = copy;
 	return 0;
-}
-
-static void drop_first_arg(struct exec *x)
-{
-	if (x->nr_front)
-		kfree(x->front[--x->nr_front]);
-	else
-		x->skip = 1;
 }
 
 static bool is_blank(u8 c)
@@ -117,8 +109,8 @@ static int read_head(struct exec *x)
 	return 0;
 }
 
-/* x->file is a script: x becomes its interpreter with the script's path as an argument. */
-static int open_interpreter(struct exec *x, const char *script_path)
+/* x->file is a script: x becomes its interpreter, with the script's path as an argument. */
+static int open_interpreter(struct exec *x)
 {
 	const char *name, *arg;
 	size_t name_len, arg_len;
@@ -127,8 +119,12 @@ static int open_interpreter(struct exec *x, const char *script_path)
 
 	if (err)
 		return err;
-	drop_first_arg(x);
-	err = push_front(x, script_path, strlen(script_path));
+	/* A script that is itself an interpreter is in front already, under the name that it was
+	 * opened by. */
+	if (!x->nr_front) {
+		x->skip = 1;
+		err = push_front(x, x->name, strlen(x->name));
+	}
 	if (!err && arg_len)
 		err = push_front(x, arg, arg_len);
 	if (!err)
@@ -151,7 +147,7 @@ static int resolve_scripts(struct exec *x)
 	     depth++) {
 		if (depth > SCRIPTS_MAX)
 			return -ELOOP;
-		err = open_interpreter(x, depth ? x->front[x->nr_front - 1] : x->name);
+		err = open_interpreter(x);
 	}
 	return err;
 }

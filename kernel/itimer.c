@@ -58,6 +58,26 @@ static void expire_cpu(struct process *p, struct cpu_itimer *it, int sig)
 	(void)signal_process(p, sig, NULL);
 }
 
+/* RLIMIT_CPU is passed: SIGXCPU once a second, SIGKILL at the hard limit. */
+static void expire_cpu_limit(struct process *p)
+{
+	const struct rlimit *limit = &p->rlimits[RLIMIT_CPU];
+	struct rusage_counts u;
+	u64 seconds;
+
+	if (!atomic_load(&p->cpu_limit_passed))
+		return;
+	atomic_store(&p->cpu_limit_passed, false);
+	process_usage(p, &u);
+	seconds = (u.utime_ns + u.stime_ns) / NSEC_PER_SEC;
+	if (seconds >= limit->max) {
+		(void)signal_process(p, SIGKILL, NULL);
+	} else if (seconds >= limit->cur && seconds > p->xcpu_second) {
+		p->xcpu_second = seconds;
+		(void)signal_process(p, SIGXCPU, NULL);
+	}
+}
+
 void itimer_expire(void)
 {
 	struct process *p = current->proc;
@@ -76,6 +96,7 @@ void itimer_expire(void)
 		(void)signal_process(p, SIGALRM, NULL);
 	expire_cpu(p, &p->itimer_virtual, SIGVTALRM);
 	expire_cpu(p, &p->itimer_prof, SIGPROF);
+	expire_cpu_limit(p);
 }
 
 static void count_down(struct task *t, struct cpu_itimer *it, u64 ran)
@@ -98,6 +119,10 @@ void itimer_tick(struct task *t, bool user, u64 ran)
 	if (user)
 		count_down(t, &p->itimer_virtual, ran);
 	count_down(t, &p->itimer_prof, ran);
+	if (p->rlimits[RLIMIT_CPU].cur <= t->usage.stime_ns / NSEC_PER_SEC) {
+		atomic_store(&p->cpu_limit_passed, true);
+		atomic_or(&t->work, WORK_TIMER);
+	}
 }
 
 /* Reads ITIMER_REAL and, where `set`, arms it anew. */

@@ -159,6 +159,8 @@ struct process {
 	struct ktimer itimer;			 /* ITIMER_REAL */
 	u64 itimer_interval_ns;			 /* its period; 0: once. Under sighand_lock */
 	struct cpu_itimer itimer_virtual, itimer_prof;
+	bool cpu_limit_passed; /* RLIMIT_CPU; a tick has seen it. Atomic. */
+	u64 xcpu_second;       /* of CPU time: SIGXCPU was sent for it */
 	u64 start_ns;
 };
 
