@@ -291,18 +291,18 @@ TEST(rollup_is_the_sum)
 TEST(pss_over_processes_is_what_is_mapped)
 {
 	enum { CHILDREN = 3 };
-	int go[2], back[2];
+	int go[2], end[2], back[2];
 	char c;
 	long pss, sum = 0;
 	pid_t pids[CHILDREN];
 
 	area = map_private(N * PAGE);
 	memset(area, 1, N * PAGE);
-	REQUIRE(!pipe(go) && !pipe(back));
+	REQUIRE(!pipe(go) && !pipe(end) && !pipe(back));
 	for (int i = 0; i < CHILDREN; i++)
 		pids[i] = CHILD(EQ(read(go[0], &c, 1), 1); pss = smaps_kb(area, "Pss");
 				EQ(write(back[1], &pss, sizeof(pss)), sizeof(pss));
-				EQ(read(go[0], &c, 1), 1));
+				EQ(read(end[0], &c, 1), 1));
 	EQ(write(go[1], "xxx", CHILDREN), CHILDREN);
 	for (int i = 0; i < CHILDREN; i++) {
 		EQ(read(back[0], &pss, sizeof(pss)), sizeof(pss));
@@ -310,7 +310,7 @@ TEST(pss_over_processes_is_what_is_mapped)
 	}
 	sum += smaps_kb(area, "Pss");
 	EQ(sum, share_level() ? N * 4 : N * 4 * (CHILDREN + 1));
-	EQ(write(go[1], "xxx", CHILDREN), CHILDREN);
+	EQ(write(end[1], "xxx", CHILDREN), CHILDREN);
 	for (int i = 0; i < CHILDREN; i++)
 		JOIN(pids[i]);
 }
