@@ -292,7 +292,8 @@ int main(int argc, char **argv)
 	child_writes = selection_parse(write_text);
 	parent_writes = parent_text ? selection_parse(parent_text) : child_writes;
 	choose_size();
-	report_title(program.name, "%llu children of %s, each writes %s",
-		     (unsigned long long)children, text_size(size).s, write_text);
+	report_title(program.name, "%llu child%s of %s, each writes %s",
+		     (unsigned long long)children, children == 1 ? "" : "ren", text_size(size).s,
+		     write_text);
 	return ledger_run(experiment);
 }

@@ -273,7 +273,8 @@ int main(int argc, char **argv)
 {
 	options_parse(&program, argc, argv);
 	choose_size();
-	report_title(program.name, "%u rounds, %u children of %s write all", (unsigned)rounds,
-		     (unsigned)children, text_size(size).s);
+	report_title(program.name, "%u round%s, %u child%s of %s write all", (unsigned)rounds,
+		     plural(rounds), (unsigned)children, children == 1 ? "" : "ren",
+		     text_size(size).s);
 	return ledger_run(experiment);
 }
