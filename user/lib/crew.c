@@ -114,27 +114,6 @@ bool crew_lost_one(void)
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
 }
 
-bool crew_gather(struct crew *crew)
-{
-	struct pollfd pfd = {.fd = crew->ready[0], .events = POLLIN};
-	char buf[256];
-
-	for (unsigned here = 0; here < crew->started;) {
-		size_t want = crew->started - here;
-		int ready = poll(&pfd, 1, LOOK_AFTER_MS);
-		ssize_t n;
-
-		if (ready == 0 && crew_lost_one())
-			return crew_join(crew) && false;
-		if (ready <= 0)
-			continue;
-		n = read(crew->ready[0], buf, want < sizeof(buf) ? want : sizeof(buf));
-		if (n > 0)
-			here += (unsigned)n;
-	}
-	return true;
-}
-
 void crew_release(struct crew *crew)
 {
 	static const char bytes[64];
@@ -187,26 +166,80 @@ static pid_t wait_for(pid_t pid, int *status)
 	return got;
 }
 
+/* Says how worker i ended, where that is not as it should be. Returns whether it was. */
+static bool judge_end(struct crew *crew, unsigned i, int status)
+{
+	const char *complaint = crew->slot[i].complaint;
+
+	if (*complaint)
+		report_check(false, "contents", "child %u: %s", i + 1, complaint);
+	else if (status != 0)
+		explain_end(i, crew->pid[i], status);
+	crew->pid[i] = 0;
+	return status == 0 && !*complaint;
+}
+
+/* Ends those that are left: they may wait for one that is no more. */
+static void end_rest(struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->started; i++) {
+		if (crew->pid[i] == 0)
+			continue;
+		kill(crew->pid[i], SIGKILL);
+		wait_for(crew->pid[i], NULL);
+		crew->pid[i] = 0;
+	}
+	crew->started = 0;
+}
+
+/* A worker ended where it should meet. Says which, and ends the others. False, for the caller. */
+static bool crew_give_up(struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->started; i++) {
+		int status;
+
+		if (crew->pid[i] == 0 || waitpid(crew->pid[i], &status, WNOHANG) != crew->pid[i])
+			continue;
+		if (judge_end(crew, i, status))
+			report_check(false, "process", "child %u ended too early", i + 1);
+	}
+	end_rest(crew);
+	return false;
+}
+
+bool crew_gather(struct crew *crew)
+{
+	struct pollfd pfd = {.fd = crew->ready[0], .events = POLLIN};
+	char buf[256];
+
+	for (unsigned here = 0; here < crew->started;) {
+		size_t want = crew->started - here;
+		int ready = poll(&pfd, 1, LOOK_AFTER_MS);
+		ssize_t n;
+
+		if (ready == 0 && crew_lost_one())
+			return crew_give_up(crew);
+		if (ready <= 0)
+			continue;
+		n = read(crew->ready[0], buf, want < sizeof(buf) ? want : sizeof(buf));
+		if (n > 0)
+			here += (unsigned)n;
+	}
+	return true;
+}
+
 bool crew_join(struct crew *crew)
 {
 	bool ok = true;
 
 	for (unsigned i = 0; i < crew->started; i++) {
-		const char *complaint = crew->slot[i].complaint;
 		int status;
 
 		if (crew->pid[i] == 0)
 			continue;
-		if (!ok) /* the others may wait for one that is no more */
-			kill(crew->pid[i], SIGKILL);
 		if (wait_for(crew->pid[i], &status) != crew->pid[i])
 			status = 0;
-		if (*complaint)
-			report_check(false, "contents", "child %u: %s", i + 1, complaint);
-		else if (status != 0 && (ok || !WIFSIGNALED(status)))
-			explain_end(i, crew->pid[i], status);
-		ok = ok && status == 0 && !*complaint;
-		crew->pid[i] = 0;
+		ok &= judge_end(crew, i, status);
 	}
 	crew->started = 0;
 	return ok;
@@ -214,12 +247,7 @@ bool crew_join(struct crew *crew)
 
 void crew_free(struct crew *crew)
 {
-	for (unsigned i = 0; i < crew->started; i++) {
-		if (crew->pid[i] == 0)
-			continue;
-		kill(crew->pid[i], SIGKILL);
-		wait_for(crew->pid[i], NULL);
-	}
+	end_rest(crew);
 	for (int i = 0; i < 2; i++) {
 		close(crew->ready[i]);
 		close(crew->go[0][i]);

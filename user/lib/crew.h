@@ -49,7 +49,10 @@ bool crew_start(struct crew *crew, crew_work *work, void *arg);
 /* Worker: tells that it is here, and waits until the parent releases it. */
 void crew_meet(struct crew *crew);
 
-/* Parent: waits until all workers meet. False, with a failed check, where one died. */
+/*
+ * Parent: waits until all workers meet. False, with a failed check, where one died; the others are
+ * ended then.
+ */
 bool crew_gather(struct crew *crew);
 /* Parent: lets all of them go on. */
 void crew_release(struct crew *crew);
