@@ -17,6 +17,7 @@
 #define ROUND_MS     400
 #define PROCESSES    3
 #define CALLS	     4000
+#define PER_ROUND    64 /* processes */
 #define FIRST_UID    20000
 #define LAST_SYSCALL 460
 
@@ -652,30 +653,48 @@ static void remove_tree(const char *path, int depth)
 	rmdir(path);
 }
 
+static pid_t start(uint64_t seed, uint64_t *begun, uid_t uid, bool root)
+{
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0);
+	if (pid == 0)
+		run_calls(seed * PER_ROUND + *begun, uid, root);
+	++*begun;
+	return pid;
+}
+
+/* Calf's free frames once its caches have given back what they can; 0 on Linux. */
+static long free_frames(void)
+{
+	if (!on_calf())
+		return 0;
+	spit("/proc/sys/vm/drop_caches", "3\n");
+	return value_of("/proc/vmstat", "nr_free_pages ");
+}
+
 static void run_round(uint64_t seed, bool root)
 {
 	uid_t uid = FIRST_UID + seed % 1000;
 	long until = now_ms() + ROUND_MS;
 	pid_t pids[PROCESSES];
-	int left = PROCESSES;
+	uint64_t begun = 0;
 
 	remove_tree("/tmp/fuzz", 0);
 	mkdir("/tmp/fuzz", 0777);
 	(void)!chown("/tmp/fuzz", uid, uid);
 	REQUIRE(!chdir("/tmp/fuzz"));
-	for (int i = 0; i < PROCESSES; i++) {
-		pids[i] = fork();
-		REQUIRE(pids[i] >= 0);
-		if (pids[i] == 0)
-			run_calls(seed * PROCESSES + i, uid, root);
-	}
-	while (left && now_ms() < until) {
+	for (int i = 0; i < PROCESSES; i++)
+		pids[i] = start(seed, &begun, uid, root);
+	while (now_ms() < until && begun < PER_ROUND) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
+		/* Who died of its calls makes room for another. */
 		for (int i = 0; i < PROCESSES; i++)
-			left -= pid == pids[i];
+			if (pid == pids[i])
+				pids[i] = start(seed, &begun, uid, root);
 		if (pid <= 0)
-			sleep_ms(5);
+			sleep_ms(2);
 	}
 	end_round(pids, uid, root);
 	REQUIRE(!chdir("/"));
@@ -686,6 +705,7 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 {
 	long until = now_ms() + seconds * 1000, spoke = 0;
 	uint64_t first = seed;
+	long before, after;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	umask(0);
@@ -694,7 +714,12 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 			say("# seed %lu", (unsigned long)seed);
 			spoke = now_ms();
 		}
+		before = free_frames();
 		run_round(seed, root);
+		after = free_frames();
+		/* The first round fills what stays. */
+		if (seed != first && after != before)
+			say("# seed %lu: %ld frames are gone", (unsigned long)seed, before - after);
 	}
 	say("# %lu rounds", (unsigned long)(seed - first));
 }
