@@ -60,6 +60,8 @@ void file_put(struct file *f)
 	locks_release(f);
 	if (file_writable(f) && S_ISREG(f->inode->mode))
 		inode_put_write(f->inode);
+	if (f->executed)
+		inode_allow_write(f->inode);
 	path_put(&f->path);
 	file_free(f);
 }

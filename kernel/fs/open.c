@@ -260,6 +260,14 @@ struct file *file_open_exec(s32 dirfd, const char *path, u32 flags)
 		err = inode_permission(p.dentry->inode, MAY_EXEC);
 	f = err ? ERR_PTR(err) : file_from_path(&p, O_RDONLY);
 	path_put(&p);
+	if (IS_ERR(f))
+		return f;
+	err = inode_deny_write(f->inode);
+	if (err) {
+		file_put(f);
+		return ERR_PTR(err);
+	}
+	f->executed = true;
 	return f;
 }
 

@@ -235,6 +235,7 @@ struct file {
 	struct inode *inode;
 	const struct file_ops *ops;
 	void *private;
+	bool executed; /* opened for exec: keeps writers of its inode out */
 	struct fowner {
 		s32 pid; /* F_SETOWN: negative, a group */
 		s32 sig; /* F_SETSIG */
@@ -322,7 +323,10 @@ int kernel_mount(const char *type, const char *source, const char *target, u32 f
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, loff_t pos);
 /* Opens a path for the kernel, with the current task's root and directory. ERR_PTR on failure. */
 struct file *file_open(const char *path, u32 flags, u32 mode);
-/* Opens a program for exec: a regular file with an x bit for the caller, else -EACCES. */
+/*
+ * Opens a program for exec: a regular file with an x bit for the caller, else -EACCES. Nobody writes
+ * to it while this file is open; -ETXTBSY where somebody does.
+ */
 struct file *file_open_exec(s32 dirfd, const char *path, u32 flags);
 /* An open file over ops with no name but `name` ("pipe:", "[eventfd]"): pipes and their kin. Takes
  * the inode's reference. ERR_PTR. */

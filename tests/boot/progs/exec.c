@@ -321,3 +321,59 @@ TEST(fexecve_and_execveat)
 			   _exit(100 + errno))),
 	   21 << 8);
 }
+
+HELPER(wait)
+{
+	char c;
+
+	return read(0, &c, 1) == 1 ? 0 : 1;
+}
+
+static void copy_self(const char *to)
+{
+	static char bytes[262144];
+	int in = open("/proc/self/exe", O_RDONLY), out = open(to, O_WRONLY | O_CREAT, 0755);
+	ssize_t n = read(in, bytes, sizeof(bytes));
+
+	REQUIRE(n > 0 && n < (ssize_t)sizeof(bytes) && write(out, bytes, n) == n);
+	close(in);
+	close(out);
+}
+
+TEST(what_runs_is_not_written_to)
+{
+	static const char file[] = "/tmp/exec-busy";
+	char *const argv[] = {"busy", "--wait", NULL};
+	int go[2], fd;
+	pid_t pid;
+
+	copy_self(file);
+	fd = open(file, O_WRONLY);
+	REQUIRE(fd >= 0);
+	FAILS(execve(file, argv, NULL), ETXTBSY);
+	close(fd);
+	REQUIRE(!pipe(go));
+	pid = fork();
+	if (pid == 0) {
+		dup2(go[0], 0);
+		execve(file, argv, NULL);
+		_exit(9);
+	}
+	for (int i = 0; i < 500; i++) { /* until it runs */
+		fd = open(file, O_WRONLY);
+		if (fd < 0)
+			break;
+		close(fd);
+		sleep_ms(2);
+	}
+	FAILS(open(file, O_WRONLY), ETXTBSY);
+	FAILS(open(file, O_RDWR | O_TRUNC), ETXTBSY);
+	FAILS(truncate(file, 0), ETXTBSY);
+	FAILS(open("/proc/self/exe", O_WRONLY), ETXTBSY);
+	EQ(write(go[1], "x", 1), 1);
+	JOIN(pid);
+	fd = open(file, O_WRONLY);
+	CHECK(fd >= 0);
+	close(fd);
+	unlink(file);
+}
