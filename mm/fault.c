@@ -293,6 +293,7 @@ static bool grow_stack(struct mm *mm, vaddr_t va)
 static enum fault_result check(struct fault *f)
 {
 	struct mm *mm = f->mm;
+	enum fault_result r;
 
 	rwsem_read_lock(&mm->lock);
 	f->area = area_find(mm, f->va);
@@ -306,10 +307,12 @@ static enum fault_result check(struct fault *f)
 		f->area =
 		    grown ? area_find(mm, f->va) : NULL; /* the areas may have changed meanwhile */
 	}
-	if (f->area && f->area->start <= f->va && allowed(f->area, f->access))
-		return FAULT_OK;
-	rwsem_read_unlock(&mm->lock);
-	return f->area && f->area->start <= f->va ? FAULT_ACCERR : FAULT_MAPERR;
+	r = !f->area || f->area->start > f->va ? FAULT_MAPERR
+	    : allowed(f->area, f->access)      ? FAULT_OK
+					       : FAULT_ACCERR;
+	if (r != FAULT_OK)
+		rwsem_read_unlock(&mm->lock);
+	return r;
 }
 
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, unsigned access)

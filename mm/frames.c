@@ -8,6 +8,9 @@
  *	stack		A frame on a CPU's stack is PAGE_FREE with PAGE_NO_HEAD, so that no buddy
  *			merges with it.
  *	count		node.free + every stack's count = the frames that are PAGE_FREE, always.
+ *	looked at	Whether a frame is a block's first is asked, under node.lock, of frames that
+ *			other CPUs take and free under their own: so kind and order are read as one,
+ *			and outside node.lock no frame is ever PAGE_FREE with an order.
  *	blank		A PAGE_FREE frame has both counts 0. PAGE_ZEROED and PAGE_POISONED on it say
  *			what it holds; each frame has its own, so blocks split and merge freely.
  *
@@ -59,7 +62,7 @@ u64 alloc_fail_nth;
 
 static void block_link(struct page *p, unsigned order)
 {
-	p->order = (u8)order;
+	atomic_store(&p->order, (u8)order);
 	list_add(&node.blocks[order], &p->link);
 	node.counts[order]++;
 }
@@ -68,7 +71,7 @@ static void block_unlink(struct page *p)
 {
 	list_del(&p->link);
 	node.counts[p->order]--;
-	p->order = PAGE_NO_HEAD;
+	atomic_store(&p->order, PAGE_NO_HEAD);
 }
 
 /* Takes 2^want frames in a row, still PAGE_FREE, out of the smallest block that has them; or NULL.
@@ -92,6 +95,13 @@ static struct page *block_take(unsigned want)
 	return p;
 }
 
+static bool heads_free_block(const struct page *p, unsigned order)
+{
+	struct page free = {.kind = PAGE_FREE, .order = (u8)order};
+
+	return atomic_load(&p->kind_order) == free.kind_order;
+}
+
 /* Gives 2^order frames, PAGE_FREE and PAGE_NO_HEAD, back; merges as far as buddies are free. */
 static void block_give(struct page *p, unsigned order)
 {
@@ -102,7 +112,7 @@ static void block_give(struct page *p, unsigned order)
 		pfn_t other = pfn ^ (1u << order);
 		struct page *buddy = &page_array[other];
 
-		if (other >= page_array_len || buddy->kind != PAGE_FREE || buddy->order != order)
+		if (other >= page_array_len || !heads_free_block(buddy, order))
 			break;
 		block_unlink(buddy);
 		pfn &= ~(pfn_t)(1u << order);
@@ -162,8 +172,7 @@ static void frame_use(struct page *p, enum page_kind kind, unsigned flags)
 	if (flags & ALLOC_ZERO && !(p->flags & PAGE_ZEROED))
 		mmu_zero_frame(page_to_pfn(p));
 	p->lock.v = 0;
-	p->kind = (u8)kind;
-	p->order = PAGE_NO_HEAD;
+	atomic_store(&p->kind, (u8)kind);
 	p->level = 0;
 	p->flags = 0;
 	p->private[0] = 0;
@@ -177,8 +186,8 @@ static void frame_unuse(struct page *p, enum page_kind kind)
 		      p->kind, p->counts);
 	p->flags &= PAGE_ZEROED;
 	frame_poison(p);
-	p->kind = PAGE_FREE;
-	p->order = PAGE_NO_HEAD;
+	atomic_store(&p->order, PAGE_NO_HEAD); /* first: see "looked at" */
+	atomic_store_release(&p->kind, PAGE_FREE);
 }
 
 /* ---- stacks ---- */
@@ -268,8 +277,8 @@ static struct page *alloc_slow(enum page_kind kind, unsigned order, unsigned fla
 		return NULL;
 	for (u32 i = 0; i < 1u << order; i++)
 		frame_use(p + i, kind, flags);
-	p->order = (u8)order;
-	p->counts = 1;
+	atomic_store_release(&p->order, (u8)order);
+	atomic_store(&p->counts, 1);
 	vm_count_n(VM_pgalloc, 1u << order);
 	return p;
 }
@@ -295,8 +304,8 @@ struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags)
 	atomic_store(&s->count, s->count - 1);
 	spin_unlock(&s->lock);
 	frame_use(p, kind, flags);
-	p->order = 0;
-	p->counts = 1;
+	atomic_store_release(&p->order, 0);
+	atomic_store(&p->counts, 1);
 	vm_count(VM_pgalloc);
 	return p;
 }
@@ -408,6 +417,6 @@ void frames_init_zero(void)
 
 	if (!p)
 		panic("no memory for the zero page");
-	p->kind = PAGE_RESERVED;
+	atomic_store(&p->kind, PAGE_RESERVED);
 	zero_pfn = page_to_pfn(p);
 }

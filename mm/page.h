@@ -54,8 +54,13 @@ struct page {
 			u16 used; /* objects that are not in the slab's own list */
 		} slab;
 	};
-	u8 kind;  /* enum page_kind */
-	u8 order; /* of the free or allocated block that this frame heads; else PAGE_NO_HEAD */
+	union {
+		struct {
+			u8 kind;  /* enum page_kind */
+			u8 order; /* of the block that this frame heads; else PAGE_NO_HEAD */
+		};
+		u16 kind_order; /* both, for the allocator to look at a frame that is not its own */
+	};
 	u8 level; /* a table's: 1 to TABLE_LEVELS; a slab's: the number of its cache */
 	u8 flags;
 	union {
@@ -100,9 +105,10 @@ static inline struct page *virt_to_page(const void *v)
 	return pfn_to_page(virt_to_pfn(v));
 }
 
+/* Acquire: who finds itself the last may write what the others have read before they let go. */
 static inline u32 page_mapcount(const struct page *p)
 {
-	return atomic_load(&p->mapcount);
+	return atomic_load_acquire(&p->mapcount);
 }
 
 static inline u32 page_refcount(const struct page *p)
@@ -114,7 +120,7 @@ static inline u32 page_refcount(const struct page *p)
  * owner. */
 static inline bool page_sole_owner(const struct page *p)
 {
-	return atomic_load(&p->counts) == (1ull << 32 | 1);
+	return atomic_load_acquire(&p->counts) == (1ull << 32 | 1);
 }
 
 /* One more entry references the frame. */

@@ -73,9 +73,10 @@ static inline pte_t pte_without(pte_t e, u64 bits)
 	return (pte_t){e.v & ~bits};
 }
 
+/* Acquire, as pte_store() is release: what an entry references is seen as whole as the entry. */
 static inline pte_t pte_load(const pte_t *p)
 {
-	return (pte_t){atomic_load(&p->v)};
+	return (pte_t){atomic_load_acquire(&p->v)};
 }
 
 static inline void pte_store(pte_t *p, pte_t e)

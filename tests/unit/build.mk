@@ -25,8 +25,14 @@ UNIT_TEST := $(patsubst tests/unit/%.c,$(UNIT_OUT)/%,$(wildcard tests/unit/test_
 unit-build: $(UNIT_TEST)
 
 # One binary a subject; the last line says how many checks passed and failed.
-unit: unit-build
-	@tests/unit/run $(UNIT_TEST)
+unit: unit-build tsan-build
+	@tests/unit/run $(UNIT_TEST) build/unit-tsan/test_threads
+
+# The test with threads once more, under ThreadSanitizer.
+tsan-build:
+	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_OUT=build/unit-tsan \
+		UNIT_SAN=-fsanitize=thread build/unit-tsan/test_threads
+.PHONY: tsan-build
 
 # Written anew where a source came or went.
 $(UNIT_OUT)/sources: FORCE_UNIT

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static unsigned done, failed;
-u64 rand_state = 1;
+_Thread_local u64 rand_state = 1;
 
 static void print(const char *what, const char *fmt, va_list args)
 {

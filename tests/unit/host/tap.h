@@ -23,7 +23,7 @@ bool tap_wanted(const char *name);
 const char *panic_of(void (*fn)(void *arg), void *arg);
 
 /* xorshift64*: what a seed determines. */
-extern u64 rand_state;
+extern _Thread_local u64 rand_state;
 u64 rand64(void);
 static inline u64 rand_below(u64 n)
 {

@@ -20,6 +20,8 @@
 
 #define TLB_SLOTS 1024
 #define PSC_SLOTS 64
+/* Faults in a row for one access: other threads may take its page away again. */
+#define MAX_TRIES 1000
 #define RIGHTS	  (PTE_WRITE | PTE_USER)
 
 struct translation {
@@ -39,6 +41,8 @@ struct structure {
 };
 
 struct sim_cpu {
+	/* Held for each access, so that a flush by another thread falls between two of them. */
+	spinlock_t lock;
 	struct mm *mm;
 	struct mmu *mmu;
 	pfn_t root;
@@ -47,7 +51,7 @@ struct sim_cpu {
 	struct structure psc[TABLE_LEVELS + 1][PSC_SLOTS]; /* by the level of the entry: 4, 3, 2 */
 };
 
-static struct sim_cpu cpus[MAX_CPUS];
+static struct sim_cpu cpus[SIM_CPUS];
 unsigned sim_forget_one_in = 50;
 u64 sim_flushes_range, sim_flushes_all, sim_faults;
 
@@ -240,15 +244,18 @@ static enum fault_result user_access(vaddr_t va, unsigned access, void *to, cons
 	enum fault_result r;
 	char *frame;
 
+	spin_lock(&c->lock);
 	for (unsigned tries = 0; !(t = translate(c, va, access)); tries++) {
-		if (tries > 20)
+		if (tries > MAX_TRIES)
 			panic("sim: CPU %u faults at %#lx (access %u) for ever", cpu_id(), va,
 			      access);
-		sim_faults++;
 		drop_range(c, va, va + 1);
+		spin_unlock(&c->lock);
+		atomic_inc(&sim_faults);
 		r = mm_fault(c->mm, va, access);
 		if (r != FAULT_OK)
 			return r;
+		spin_lock(&c->lock);
 	}
 	if (pfn_to_page(t->pfn)->kind == PAGE_FREE)
 		panic("sim: CPU %u uses frame %lu for %#lx, which is free", cpu_id(), t->pfn, va);
@@ -257,6 +264,7 @@ static enum fault_result user_access(vaddr_t va, unsigned access, void *to, cons
 		memcpy(to, frame, len);
 	if (from)
 		memcpy(frame, from, len);
+	spin_unlock(&c->lock);
 	return FAULT_OK;
 }
 
@@ -288,6 +296,7 @@ void mmu_activate(struct mmu *m)
 
 	if (c->mmu == m)
 		return;
+	spin_lock(&c->lock);
 	if (c->mmu)
 		atomic_and(&c->mmu->cpus, ~BIT(cpu_id()));
 	c->mmu = m;
@@ -297,16 +306,21 @@ void mmu_activate(struct mmu *m)
 	if (!c->generation)
 		c->generation = 1;
 	drop_all(c);
+	spin_unlock(&c->lock);
 }
 
 void mmu_forget(struct mmu *m)
 {
-	for (unsigned i = 0; i < MAX_CPUS; i++) {
-		if (cpus[i].mmu != m)
-			continue;
-		cpus[i].mmu = NULL;
-		cpus[i].mm = NULL;
-		drop_all(&cpus[i]);
+	for (unsigned i = 0; i < SIM_CPUS; i++) {
+		struct sim_cpu *c = &cpus[i];
+
+		spin_lock(&c->lock);
+		if (c->mmu == m) {
+			c->mmu = NULL;
+			c->mm = NULL;
+			drop_all(c);
+		}
+		spin_unlock(&c->lock);
 	}
 	m->cpus = 0;
 }
@@ -330,15 +344,36 @@ const void *sim_flush_site(int n)
 	return sites[n];
 }
 
+static spinlock_t sites_lock;
+
 static bool flush_skipped(const void *site)
 {
 	int n;
 
+	spin_lock(&sites_lock);
 	for (n = 0; n < nr_sites && sites[n] != site; n++)
 		;
 	if (n == nr_sites && n < (int)ARRAY_SIZE(sites))
 		sites[nr_sites++] = site;
+	spin_unlock(&sites_lock);
 	return n == sim_flush_skip;
+}
+
+/* What an interrupt to each CPU that runs the tree does; done when all have let go. */
+static void shoot_down(struct mmu *m, vaddr_t start, vaddr_t end, bool all)
+{
+	for (unsigned i = 0; i < SIM_CPUS; i++) {
+		struct sim_cpu *c = &cpus[i];
+
+		if (!(atomic_load_acquire(&m->cpus) & BIT(i)))
+			continue;
+		spin_lock(&c->lock);
+		if (all)
+			drop_all(c);
+		else
+			drop_range(c, start, end);
+		spin_unlock(&c->lock);
+	}
 }
 
 void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
@@ -346,9 +381,7 @@ void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
 	if (flush_skipped(__builtin_return_address(0)))
 		return;
 	atomic_inc(&sim_flushes_range);
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (atomic_load(&m->cpus) & BIT(i))
-			drop_range(&cpus[i], start, end);
+	shoot_down(m, start, end, false);
 }
 
 void mmu_flush_all(struct mmu *m)
@@ -356,9 +389,7 @@ void mmu_flush_all(struct mmu *m)
 	if (flush_skipped(__builtin_return_address(0)))
 		return;
 	atomic_inc(&sim_flushes_all);
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (atomic_load(&m->cpus) & BIT(i))
-			drop_all(&cpus[i]);
+	shoot_down(m, 0, 0, true);
 }
 
 /* ---- for the tests ---- */
