@@ -60,7 +60,7 @@ static void dir_changed(struct inode *dir)
 
 /* Whether a name may be added to the directory w->at: what Linux answers before it looks at
  * anything else. */
-static int may_create(struct walk *w)
+static int may_create(struct walk *w, bool dir)
 {
 	struct dentry *d;
 	int err;
@@ -74,6 +74,8 @@ static int may_create(struct walk *w)
 	}
 	if (PTR_ERR(d) != -ENOENT || w->at.dentry->inode->ops->lookup)
 		return (int)PTR_ERR(d);
+	if (w->trailing && !dir)
+		return -ENOENT;
 	err = path_permission(&w->at, MAY_WRITE | MAY_EXEC);
 	if (!err && !w->at.dentry->inode->ops->create)
 		err = -EPERM;
@@ -85,12 +87,12 @@ static int create_at(struct walk *w, u32 mode, u64 rdev, const char *link)
 {
 	struct inode *dir = w->at.dentry->inode, *i;
 	struct dentry *d;
-	int err = may_create(w);
+	int err = may_create(w, S_ISDIR(mode));
 
 	if (err)
 		return err;
-	if (w->trailing && !S_ISDIR(mode))
-		return -ENOENT;
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) && current->cred.euid != 0)
+		return -EPERM;
 	i = dir->ops->create(dir, mode, rdev, link);
 	if (IS_ERR(i))
 		return (int)PTR_ERR(i);
@@ -156,10 +158,7 @@ static long do_mknod(s32 dirfd, const char __user *name, u32 mode, u32 dev)
 	err = target_begin(&t, dirfd, name);
 	if (err)
 		return err;
-	if ((S_ISCHR(mode) || S_ISBLK(mode)) && current->cred.euid != 0)
-		err = t.w.last_type == LAST_NORM ? -EPERM : -EEXIST;
-	else
-		err = create_at(&t.w, (mode & S_IFMT) | (masked(mode) & S_IALLUGO), dev, NULL);
+	err = create_at(&t.w, (mode & S_IFMT) | (masked(mode) & S_IALLUGO), dev, NULL);
 	target_end(&t);
 	return err;
 }
@@ -208,12 +207,10 @@ static int link_at(const struct path *old, struct walk *w)
 {
 	struct inode *i = old->dentry->inode;
 	struct dentry *d;
-	int err = may_create(w);
+	int err = may_create(w, false);
 
 	if (err)
 		return err;
-	if (w->trailing)
-		return -ENOENT;
 	if (old->mnt != w->at.mnt)
 		return -EXDEV;
 	if (S_ISDIR(i->mode))

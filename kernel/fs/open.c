@@ -5,7 +5,8 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-#define OPEN_KEPT (~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) /* in file->flags, during the open */
+#define OPEN_KEPT (~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) /* in file->flags, during the open \
+							       */
 
 static u32 open_mask(u32 flags)
 {
@@ -133,7 +134,9 @@ static int open_last(struct walk *w, u32 flags, u32 mode, bool *created, bool *m
 	struct dentry *d;
 	int err = 0;
 
-	if (w->last_type != LAST_NORM || w->trailing)
+	if (w->last_type != LAST_NORM)
+		return flags & O_EXCL ? -EEXIST : -EISDIR;
+	if (w->trailing)
 		return -EISDIR;
 	d = dentry_lookup(w->at.dentry, w->last, w->last_len);
 	if (IS_ERR(d) && PTR_ERR(d) == -ENOENT && !w->at.dentry->inode->ops->lookup) {
@@ -211,7 +214,7 @@ static struct file *open_tmpfile(s32 dirfd, const char *name, u32 flags, u32 mod
 	i->nlink = 0;
 	d->parent = dir.dentry; /* the path's reference */
 	d->flags |= DENTRY_UNLINKED;
-	f = file_from_path(&(struct path){dir.mnt, d}, flags & ~O_DIRECTORY);
+	f = file_from_path(&(struct path){dir.mnt, d}, flags);
 	dentry_put(d);
 	mount_put(dir.mnt);
 	return f;

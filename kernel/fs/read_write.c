@@ -325,7 +325,7 @@ SYSCALL3(lseek, s32, fd, s64, off, u32, whence)
 
 	if (!f)
 		return -EBADF;
-	if (!f->ops->seek) {
+	if (!f->ops->seek || whence > SEEK_HOLE) {
 		file_put(f);
 		return whence > SEEK_HOLE ? -EINVAL : -ESPIPE;
 	}

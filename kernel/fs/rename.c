@@ -98,18 +98,33 @@ static int may_move_dir(struct side *s, struct side *other)
 	return inode_permission(s->d->inode, MAY_WRITE);
 }
 
+/* A name with a slash behind it is a directory's. */
+static int check_slashes(const struct rename *r)
+{
+	if ((r->flags & RENAME_EXCHANGE) && !S_ISDIR(r->to.d->inode->mode) && r->to.w.trailing)
+		return -ENOTDIR;
+	if (S_ISDIR(r->from.d->inode->mode))
+		return 0;
+	if (r->from.w.trailing || (!(r->flags & RENAME_EXCHANGE) && r->to.w.trailing))
+		return -ENOTDIR;
+	return 0;
+}
+
+/* Neither side may lie below the other. */
+static int check_ancestors_locked(const struct rename *r)
+{
+	if (is_ancestor_locked(r->from.d, r->to.w.at.dentry))
+		return -EINVAL;
+	if (r->to.d && is_ancestor_locked(r->to.d, r->from.w.at.dentry))
+		return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	return 0;
+}
+
 static int check_types(const struct rename *r)
 {
 	bool from_dir = S_ISDIR(r->from.d->inode->mode);
 
-	/* A name with a slash behind it is a directory's. */
-	if (!from_dir && r->from.w.trailing)
-		return -ENOTDIR;
-	if (r->flags & RENAME_EXCHANGE)
-		return !S_ISDIR(r->to.d->inode->mode) && r->to.w.trailing ? -ENOTDIR : 0;
-	if (!from_dir && r->to.w.trailing)
-		return -ENOTDIR;
-	if (!r->to.d || r->to.d == r->from.d)
+	if (!r->to.d || (r->flags & RENAME_EXCHANGE))
 		return 0;
 	if (from_dir && !S_ISDIR(r->to.d->inode->mode))
 		return -ENOTDIR;
@@ -118,8 +133,7 @@ static int check_types(const struct rename *r)
 	return 0;
 }
 
-/* Everything that can be refused before memory is asked for. */
-static int rename_check(struct rename *r)
+static int find_sides(struct rename *r)
 {
 	int err;
 
@@ -135,11 +149,29 @@ static int rename_check(struct rename *r)
 	err = side_lookup(&r->to);
 	if (err && (err != -ENOENT || (r->flags & RENAME_EXCHANGE)))
 		return err;
-	if (r->to.d && (r->flags & RENAME_NOREPLACE))
-		return -EEXIST;
-	/* Two names of one file: nothing to do, and nothing to be refused. */
-	if (r->to.d && r->to.d->inode == r->from.d->inode)
-		return 0;
+	return r->to.d && (r->flags & RENAME_NOREPLACE) ? -EEXIST : 0;
+}
+
+static bool same_file(const struct rename *r)
+{
+	return r->to.d && r->to.d->inode == r->from.d->inode;
+}
+
+/* Everything that can be refused before memory is asked for, in Linux's order. */
+static int rename_check(struct rename *r)
+{
+	int err = find_sides(r);
+
+	if (!err)
+		err = check_slashes(r);
+	if (err)
+		return err;
+	spin_lock(&dentry_lock);
+	err = check_ancestors_locked(r);
+	spin_unlock(&dentry_lock);
+	/* Two names of one file: nothing to do, and nothing more to be refused. */
+	if (err || same_file(r))
+		return err;
 	err = may_change(&r->from);
 	if (!err)
 		err = may_change(&r->to);
@@ -154,6 +186,7 @@ static int rename_check(struct rename *r)
 
 static int check_locked(const struct rename *r)
 {
+	int err;
 	struct dentry *from_dir = r->from.w.at.dentry, *to_dir = r->to.w.at.dentry;
 	struct dentry *now = dentry_find_locked(to_dir, r->to.w.last, r->to.w.last_len,
 						name_hash(r->to.w.last, r->to.w.last_len));
@@ -162,10 +195,9 @@ static int check_locked(const struct rename *r)
 	if (now != r->to.d || r->from.d->parent != from_dir ||
 	    (r->from.d->flags & DENTRY_UNLINKED) || (to_dir->flags & DENTRY_UNLINKED))
 		return -EAGAIN;
-	if (is_ancestor_locked(r->from.d, to_dir))
-		return -EINVAL;
-	if (r->to.d && is_ancestor_locked(r->to.d, from_dir))
-		return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	err = check_ancestors_locked(r);
+	if (err)
+		return err;
 	if (dentry_is_mountpoint_locked(r->from.d) ||
 	    (r->to.d && dentry_is_mountpoint_locked(r->to.d)))
 		return -EBUSY;
@@ -252,7 +284,7 @@ static int rename_sides(struct rename *r)
 {
 	int err = rename_check(r);
 
-	if (err || (r->to.d && r->to.d->inode == r->from.d->inode))
+	if (err || same_file(r))
 		return err;
 	err = side_prepare(&r->from);
 	if (!err)

@@ -173,20 +173,24 @@ static long do_readlink(s32 dirfd, const char __user *name, char __user *buf, s3
 {
 	struct inode *i;
 	struct path p;
-	char *text;
+	char *text, first;
+	bool empty; /* dirfd itself is asked about */
 	long n;
 
 	if (size <= 0)
 		return -EINVAL;
+	if (get_user(first, name))
+		return -EFAULT;
 	n = path_lookup_user(dirfd, name, LOOKUP_EMPTY, &p);
 	if (n)
 		return n;
+	empty = !first;
 	i = p.dentry->inode;
 	text = kmalloc(PATH_MAX);
 	if (!text)
 		n = -ENOMEM;
 	else if (!S_ISLNK(i->mode))
-		n = -EINVAL;
+		n = empty ? -ENOENT : -EINVAL;
 	else
 		n = link_text(i, text, PATH_MAX);
 	if (n > 0) {
