@@ -457,7 +457,7 @@ static int run(struct exec *x)
 	if (err)
 		return err;
 	if (atomic_load(&current->proc->sighand->refs) > 1) {
-		x->sighand = sighand_alloc();
+		x->sighand = sighand_alloc(NULL);
 		if (!x->sighand)
 			return -ENOMEM;
 	}

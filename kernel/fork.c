@@ -89,12 +89,9 @@ static int copy_sighand(struct process *p, u64 flags)
 		p->sighand = me->sighand;
 		return 0;
 	}
-	p->sighand = sighand_alloc();
+	p->sighand = sighand_alloc(me->sighand);
 	if (!p->sighand)
 		return -ENOMEM;
-	spin_lock(&me->sighand->lock);
-	memcpy(p->sighand->actions, me->sighand->actions, sizeof(me->sighand->actions));
-	spin_unlock(&me->sighand->lock);
 	if (!(flags & CLONE_CLEAR_SIGHAND))
 		return 0;
 	for (int i = 0; i < NSIG; i++)

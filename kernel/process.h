@@ -39,7 +39,8 @@ u32 process_limit(void);
 enum default_action { DEFAULT_END, DEFAULT_CORE, DEFAULT_STOP, DEFAULT_IGNORE };
 enum default_action signal_default(int sig);
 void signal_init(void);
-struct sighand *sighand_alloc(void) __must_check;
+/* A copy of `from`; NULL: all actions are the default. NULL: no memory. */
+struct sighand *sighand_alloc(struct sighand *from) __must_check;
 void sighand_put(struct sighand *h);
 void sigpending_init(struct sigpending *s);
 

@@ -1,7 +1,8 @@
 /*
- * One 256-bit key. Each request runs ChaCha20 under it: the first 32 bytes of the stream replace
- * the key, so that what was given out cannot be computed from what is in memory later; the rest is
- * the answer.
+ * One 256-bit key. A long request runs ChaCha20 under it: the first 32 bytes of the stream replace
+ * the key, the rest is the answer. Short ones (exec makes several) are served from a pool filled in
+ * the same way, and what they take is erased from it. So nothing that was given out can be computed
+ * from what is in memory later.
  */
 #include "kernel/random.h"
 
@@ -12,9 +13,11 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-static spinlock_t lock = SPINLOCK_INIT(LOCK_RANDOM); /* guards key, seeded */
+static spinlock_t lock = SPINLOCK_INIT(LOCK_RANDOM); /* guards key, seeded, the pool */
 static u32 key[8];
 static bool seeded;
+static u8 pool[256] __aligned(4);
+static size_t pool_left; /* at the end of the pool */
 
 static u32 rotate(u32 v, u32 n)
 {
@@ -64,6 +67,7 @@ static void stir_locked(const u32 words[8])
 		key[n] ^= words[n];
 	chacha_block(key, ~0ull, block);
 	memcpy(key, block, sizeof(key));
+	pool_left = 0;
 }
 
 static void seed_locked(void)
@@ -93,17 +97,55 @@ void random_add(const void *buf, size_t n)
 	spin_unlock_irq(&lock, flags);
 }
 
+/* A key for one stream, and a new one for the next. */
+static void take_key_locked(u32 own[8])
+{
+	u32 block[16];
+
+	if (!seeded)
+		seed_locked();
+	chacha_block(key, 0, block);
+	memcpy(key, block, sizeof(key));
+	memcpy(own, block + 8, 32);
+	memset(block, 0, sizeof(block));
+}
+
+static void fill_pool_locked(void)
+{
+	u32 own[8];
+
+	take_key_locked(own);
+	for (size_t at = 0; at < sizeof(pool); at += 64)
+		chacha_block(own, at / 64, (u32 *)(pool + at));
+	memset(own, 0, sizeof(own));
+	pool_left = sizeof(pool);
+}
+
+static void take_from_pool(void *buf, size_t n)
+{
+	u64 flags = spin_lock_irq(&lock);
+	u8 *from;
+
+	if (pool_left < n)
+		fill_pool_locked();
+	from = pool + sizeof(pool) - pool_left;
+	memcpy(buf, from, n);
+	memset(from, 0, n);
+	pool_left -= n;
+	spin_unlock_irq(&lock, flags);
+}
+
 void random_bytes(void *buf, size_t n)
 {
 	u32 own[8], block[16];
 	u64 flags, counter = 0;
 
+	if (n <= 32) {
+		take_from_pool(buf, n);
+		return;
+	}
 	flags = spin_lock_irq(&lock);
-	if (!seeded)
-		seed_locked();
-	chacha_block(key, 0, block);
-	memcpy(key, block, sizeof(key));
-	memcpy(own, block + 8, sizeof(own));
+	take_key_locked(own);
 	spin_unlock_irq(&lock, flags);
 	while (n) {
 		size_t take = min(n, sizeof(block));

@@ -26,23 +26,30 @@ struct sigqueue {
 	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | \
 	 SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
 
-static struct slab_cache *queue_cache;
+static struct slab_cache *queue_cache, *sighand_cache;
 
-struct sighand *sighand_alloc(void)
+struct sighand *sighand_alloc(struct sighand *from)
 {
-	struct sighand *h = kzalloc(sizeof(*h));
+	struct sighand *h = slab_alloc(sighand_cache);
 
 	if (!h)
 		return NULL;
 	h->refs = 1;
 	spin_init(&h->lock, LOCK_SIGACTION);
+	if (!from) {
+		memset(h->actions, 0, sizeof(h->actions));
+		return h;
+	}
+	spin_lock(&from->lock);
+	memcpy(h->actions, from->actions, sizeof(h->actions));
+	spin_unlock(&from->lock);
 	return h;
 }
 
 void sighand_put(struct sighand *h)
 {
 	if (atomic_dec(&h->refs) == 0)
-		kfree(h);
+		slab_free(sighand_cache, h);
 }
 
 void sigpending_init(struct sigpending *s)
@@ -460,6 +467,7 @@ void process_signals(struct process *p, struct signal_view *v)
 void signal_init(void)
 {
 	queue_cache = slab_create("sigqueue", sizeof(struct sigqueue), 16);
-	if (!queue_cache)
-		panic("no memory for the cache of queued signals");
+	sighand_cache = slab_create("sighand", sizeof(struct sighand), 64);
+	if (!queue_cache || !sighand_cache)
+		panic("no memory for the caches of signals");
 }

@@ -110,8 +110,7 @@ static void drop_tree(struct mm *mm)
 	for (unsigned i = 0; mm->root->table.live; i++) {
 		pte_t old;
 
-		if (pte_none(e[i]))
-			continue;
+		i = table_next(e, i);
 		old = pte_take(&e[i]);
 		mm->root->table.live--;
 		tree_drop(pfn_to_page(pte_pfn(old)));

@@ -71,8 +71,7 @@ static void drop_table(struct page *table)
 	for (unsigned i = 0; left; i++) {
 		struct page *p;
 
-		if (pte_none(e[i]))
-			continue;
+		i = table_next(e, i);
 		left--;
 		p = pte_page(e[i]);
 		if (p)
@@ -103,8 +102,7 @@ void tree_count(const struct page *table, struct tree_count *c)
 		return;
 	}
 	for (unsigned i = 0; left; i++) {
-		if (pte_none(e[i]))
-			continue;
+		i = table_next(e, i);
 		left--;
 		tree_count(pfn_to_page(pte_pfn(e[i])), c);
 	}
@@ -183,8 +181,7 @@ int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
 	spin_lock(&src->lock);
 	left = src->table.live;
 	for (unsigned i = 0; left && !err; i++) {
-		if (pte_none(pte_load(&from[i])))
-			continue;
+		i = table_next(from, i);
 		left--;
 		err = copy_entry(&from[i], &to[i], level, share_level);
 		if (!pte_none(to[i]))

@@ -18,6 +18,27 @@ static inline pte_t *table_entries(const struct page *table)
 	return page_to_virt(table);
 }
 
+/*
+ * The first entry at or above `i` that is not none; there is one. A small process has a few entries
+ * in each of its tables, so empty ones are passed over eight at a time.
+ */
+static inline unsigned table_next(const pte_t *e, unsigned i)
+{
+	for (;; i++) {
+		if (!pte_none(pte_load(&e[i])))
+			return i;
+		if (i % 8 == 7)
+			break;
+	}
+	i++;
+	while (!(e[i].v | e[i + 1].v | e[i + 2].v | e[i + 3].v | e[i + 4].v | e[i + 5].v |
+		 e[i + 6].v | e[i + 7].v))
+		i += 8;
+	while (pte_none(pte_load(&e[i])))
+		i++;
+	return i;
+}
+
 /* The frame that an entry references where it is counted; NULL for the zero page and other reserved
  * ones. */
 static inline struct page *pte_page(pte_t e)
