@@ -29,8 +29,15 @@
 #define MIN_OBJECTS    3      /* a slab with fewer is made larger */
 #define SLAB_END       0xffff /* page->slab.free: the list is empty */
 #define KMALLOC_ALIGN  16
-#define KMALLOC_SLABS  2048 /* larger ones are whole frames */
-#define EMPTY_KEPT     1
+/*
+ * Who asks for a trim holds objects meanwhile (the file that it writes to). They keep their slabs,
+ * and would come back from the CPU's list at the next trim, and keep them again; so the frees that
+ * follow a trim bypass the list.
+ */
+#define TRIM_EAGER 32
+
+#define KMALLOC_SLABS 2048 /* larger ones are whole frames */
+#define EMPTY_KEPT    1
 
 struct slab_cache {
 	const char *name;
@@ -53,6 +60,7 @@ struct slab_cpu {
 	spinlock_t lock; /* the rest; unranked, since nothing is taken while it is held */
 	u32 count;
 	void *first;
+	u32 eager; /* so many frees to come go straight to their slabs */
 };
 
 #define CACHE(n, s, a)                                                             \
@@ -408,6 +416,7 @@ void slab_free(struct slab_cache *c, void *obj)
 	struct slab_cpu *cpu = &cpu_lists[cpu_id()][cache_number(c)];
 	struct page *p = virt_to_page(obj);
 	bool full;
+	u32 eager;
 
 	if (unlikely(p->kind != PAGE_SLAB || p->level != cache_number(c)))
 		panic("slab %s: %p is none of its objects (kind %u)", c->name, obj, p->kind);
@@ -416,9 +425,12 @@ void slab_free(struct slab_cache *c, void *obj)
 	*link_of(c, obj) = cpu->first;
 	cpu->first = obj;
 	full = ++cpu->count > c->cpu_max;
+	eager = cpu->eager;
+	if (unlikely(eager))
+		cpu->eager--;
 	spin_unlock(&cpu->lock);
-	if (unlikely(full))
-		cpu_drain(c, cpu, c->cpu_max / 2);
+	if (unlikely(full || eager))
+		cpu_drain(c, cpu, eager ? ~0u : c->cpu_max / 2);
 }
 
 void *kmalloc(size_t size)
@@ -464,9 +476,11 @@ void alloc_trim(void)
 	for (unsigned i = 0; i < nr_caches; i++) {
 		struct slab_cache *c = &caches[i];
 
-		for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
 			if (cpu_lists[cpu][i].count)
 				cpu_drain(c, &cpu_lists[cpu][i], ~0u);
+			cpu_lists[cpu][i].eager = TRIM_EAGER;
+		}
 		spin_lock(&c->lock);
 		while (c->nr_empty)
 			slab_release(c, list_first(&c->empty, struct page, link));
