@@ -15,7 +15,7 @@ UNIT_RENAMED := kernel/lib/string.c kernel/lib/format.c tests/unit/test_string.c
 UNIT_RENAME  := -include tests/unit/include/rename.h
 
 UNIT_SRC  := $(filter-out $(UNIT_RENAMED),$(wildcard kernel/lib/*.c mm/*.c)) \
-	boot/multiboot2.c \
+	boot/multiboot2.c kernel/fs/cpio.c \
 	kernel/lib/string.c kernel/lib/format.c \
 	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c tests/unit/model/*.c)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(UNIT_OUT)/%.o)
@@ -26,12 +26,13 @@ unit-build: $(UNIT_TEST)
 
 # One binary a subject; the last line says how many checks passed and failed.
 unit: unit-build tsan-build
-	@tests/unit/run $(UNIT_TEST) build/unit-tsan/test_threads
+	@tests/unit/run $(UNIT_TEST) $(TSAN_OUT)/test_threads
 
+TSAN_OUT := build/unit-tsan-$(notdir $(UNIT_CC))
 # The test with threads once more, under ThreadSanitizer.
 tsan-build:
-	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_OUT=build/unit-tsan \
-		UNIT_SAN=-fsanitize=thread build/unit-tsan/test_threads
+	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_OUT=$(TSAN_OUT) \
+		UNIT_SAN=-fsanitize=thread $(TSAN_OUT)/test_threads
 .PHONY: tsan-build
 
 # Written anew where a source came or went.
