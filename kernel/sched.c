@@ -21,6 +21,7 @@
 
 #include "arch/clock.h"
 #include "kernel/panic.h"
+#include "mm/alloc.h"
 
 #define BASE_SLICE_NS (4 * NSEC_PER_MSEC)  /* at nice 0 */
 #define SAMPLE_NS     (10 * NSEC_PER_MSEC) /* between samples of user or system time */
@@ -405,6 +406,8 @@ void sched_idle(void)
 	irq_enable();
 	for (;;) {
 		schedule();
+		while (!atomic_load(&rq->nr_queued) && frames_zero_one())
+			;
 		irq_disable();
 		/* Interrupts stay off from this test to the halt: a wake-up in between ends the
 		 * halt. */

@@ -15,6 +15,12 @@
 struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags) __must_check;
 
 /*
+ * For a CPU with nothing to do: fills one free frame with zeros, for who wants one. False: there
+ * are enough.
+ */
+bool frames_zero_one(void);
+
+/*
  * Exact at any moment at which no other CPU is inside the allocator: frames that page_alloc could
  * still hand out, per-CPU lists and the reserve included.
  */

@@ -5,8 +5,8 @@
  *	refcount	is at least that
  *	live, rss	of each table are what its entries say
  *	mm->rss		is the sum over the leaf tables that its root reaches
- *	W		stands in an upper entry, or in one of private memory, only over a frame with
- *one owner
+ *	W		stands in an upper entry, or in one of private memory, only over a frame
+ *with one owner
  *
  * It needs no memory: the first pass takes 1 off the mapcount of the frame below each entry it
  *meets, so that a right count ends at 0; the second pass puts them back. A table shared by several
@@ -53,6 +53,8 @@ static void check_table(struct audit *a, const struct page *table, bool is_root)
 		if (pte_none(e[i]))
 			continue;
 		live++;
+		if (!(table->table.groups & BIT(i / TABLE_GROUP)))
+			report(a, "table has entry %u, in a group said to be empty", i);
 		check_rights(a, table, e[i]);
 		p = pte_page(e[i]);
 		if (table->level == 1 && p)

@@ -16,7 +16,9 @@
  *
  * Single frames, nearly all of the traffic, are pushed and popped under this CPU's own lock, which
  * nobody else takes but to look for the last free frame. Stacks are filled and emptied in batches;
- * what is freed last, and so is in the cache, is handed out first.
+ * what is freed last, and so is in the cache, is handed out first. Frames that hold zeros (a page
+ * table whose entries were emptied one by one, or what an idle CPU filled) have a stack of their
+ *own.
  *
  * The reserve is the last few frames of the buddy lists. It is looked at when a stack is refilled
  * and not before: the check then costs nothing in the common case.
@@ -34,11 +36,16 @@
 
 #define POISON_BYTE 0xa5
 
-/* Single free frames of one CPU. */
+/* Single free frames, last in, first out. */
 struct frame_stack {
-	spinlock_t lock; /* LOCK_PCP: the rest */
-	u32 count;
+	u32 count; /* atomic, so that it can be read without the lock */
 	struct page *frames[STACK_MAX];
+};
+
+/* One CPU's. */
+struct cpu_frames {
+	spinlock_t lock; /* LOCK_PCP: both stacks */
+	struct frame_stack plain, zeroed;
 } __aligned(64);
 
 struct node {
@@ -50,7 +57,7 @@ struct node {
 	u64 reserve; /* of free, kept for ALLOC_RESERVE */
 };
 
-static struct frame_stack stacks[MAX_CPUS];
+static struct cpu_frames cpu_frames[MAX_CPUS];
 static struct node node;
 
 struct page *page_array;
@@ -192,19 +199,34 @@ static void frame_unuse(struct page *p, enum page_kind kind)
 
 /* ---- stacks ---- */
 
-/* Gives the `n` frames that lay longest on the stack back to the node. Caller holds s->lock. */
+static void stack_push(struct frame_stack *s, struct page *p)
+{
+	s->frames[s->count] = p;
+	atomic_store(&s->count, s->count + 1);
+}
+
+static struct page *stack_pop(struct frame_stack *s)
+{
+	atomic_store(&s->count, s->count - 1);
+	return s->frames[s->count];
+}
+
+/* Gives the `n` frames that lay longest on a stack back to the node. Caller holds the CPU's lock.
+ */
 static void stack_drain(struct frame_stack *s, u32 n)
 {
 	spin_lock(&node.lock);
 	for (u32 i = 0; i < n; i++)
 		block_give(s->frames[i], 0);
 	spin_unlock(&node.lock);
-	s->count -= n;
+	atomic_store(&s->count, s->count - n);
 	memmove(s->frames, s->frames + n, s->count * sizeof(s->frames[0]));
 }
 
-/* Puts up to STACK_BATCH frames on the empty stack, in blocks as large as there are. Caller holds
- * s->lock. */
+/*
+ * Puts up to STACK_BATCH frames on an empty stack, in blocks as large as there are. Caller holds
+ * the CPU's lock.
+ */
 static void stack_refill(struct frame_stack *s, unsigned flags)
 {
 	u64 keep = flags & ALLOC_RESERVE ? 0 : node.reserve;
@@ -221,23 +243,64 @@ static void stack_refill(struct frame_stack *s, unsigned flags)
 			order--;
 		p = block_take(order);
 		for (u32 i = 1u << order; i--;)
-			s->frames[s->count++] = p + i;
+			stack_push(s, p + i);
 		want -= 1u << order;
 	}
 	spin_unlock(&node.lock);
 }
 
+static u32 stacked(const struct cpu_frames *c)
+{
+	return atomic_load(&c->plain.count) + atomic_load(&c->zeroed.count);
+}
+
 static void stacks_drain_all(void)
 {
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
-		struct frame_stack *s = &stacks[cpu];
+		struct cpu_frames *c = &cpu_frames[cpu];
 
-		if (!atomic_load(&s->count))
+		if (!stacked(c))
 			continue;
-		spin_lock(&s->lock);
-		stack_drain(s, s->count);
-		spin_unlock(&s->lock);
+		spin_lock(&c->lock);
+		stack_drain(&c->plain, c->plain.count);
+		stack_drain(&c->zeroed, c->zeroed.count);
+		spin_unlock(&c->lock);
 	}
+}
+
+/*
+ * A single frame from this CPU's stacks, refilled where need be; NULL: neither they nor the node
+ * have one to give. Who wants zeros is served from the zeroed ones first, who does not, last.
+ */
+static struct page *stack_take(struct cpu_frames *c, unsigned flags)
+{
+	struct page *p = NULL;
+
+	spin_lock(&c->lock);
+	if (flags & ALLOC_ZERO && c->zeroed.count) {
+		p = stack_pop(&c->zeroed);
+	} else {
+		if (unlikely(!c->plain.count))
+			stack_refill(&c->plain, flags);
+		if (likely(c->plain.count))
+			p = stack_pop(&c->plain);
+		else if (c->zeroed.count)
+			p = stack_pop(&c->zeroed);
+	}
+	spin_unlock(&c->lock);
+	return p;
+}
+
+static void stack_give(struct cpu_frames *c, struct page *p)
+{
+	struct frame_stack *s;
+
+	spin_lock(&c->lock);
+	s = p->flags & PAGE_ZEROED ? &c->zeroed : &c->plain;
+	if (unlikely(s->count == STACK_MAX))
+		stack_drain(s, STACK_BATCH);
+	stack_push(s, p);
+	spin_unlock(&c->lock);
 }
 
 /* ---- the public face ---- */
@@ -285,24 +348,15 @@ static struct page *alloc_slow(enum page_kind kind, unsigned order, unsigned fla
 
 struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags)
 {
-	struct frame_stack *s = &stacks[cpu_id()];
 	struct page *p;
 
 	if (unlikely(alloc_should_fail()))
 		return NULL;
 	if (unlikely(order))
 		return alloc_slow(kind, order, flags);
-	spin_lock(&s->lock);
-	if (unlikely(!s->count)) {
-		stack_refill(s, flags);
-		if (!s->count) {
-			spin_unlock(&s->lock);
-			return alloc_slow(kind, order, flags);
-		}
-	}
-	p = s->frames[s->count - 1];
-	atomic_store(&s->count, s->count - 1);
-	spin_unlock(&s->lock);
+	p = stack_take(&cpu_frames[cpu_id()], flags);
+	if (unlikely(!p))
+		return alloc_slow(kind, order, flags);
 	frame_use(p, kind, flags);
 	atomic_store_release(&p->order, 0);
 	atomic_store(&p->counts, 1);
@@ -312,7 +366,6 @@ struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags)
 
 void page_free(struct page *p)
 {
-	struct frame_stack *s = &stacks[cpu_id()];
 	unsigned order = p->order;
 	enum page_kind kind = p->kind;
 
@@ -330,12 +383,29 @@ void page_free(struct page *p)
 	}
 	vm_count(VM_pgfree);
 	frame_unuse(p, kind);
-	spin_lock(&s->lock);
-	if (unlikely(s->count == STACK_MAX))
-		stack_drain(s, STACK_BATCH);
-	s->frames[s->count] = p;
-	atomic_store(&s->count, s->count + 1);
-	spin_unlock(&s->lock);
+	stack_give(&cpu_frames[cpu_id()], p);
+}
+
+bool frames_zero_one(void)
+{
+	struct cpu_frames *c = &cpu_frames[cpu_id()];
+	struct page *p = NULL;
+
+	spin_lock(&c->lock);
+	if (c->zeroed.count < STACK_BATCH) {
+		if (!c->plain.count)
+			stack_refill(&c->plain, 0);
+		if (c->plain.count)
+			p = stack_pop(&c->plain);
+	}
+	if (p) {
+		frame_check(p);
+		mmu_zero_frame(page_to_pfn(p));
+		p->flags = PAGE_ZEROED;
+		stack_push(&c->zeroed, p);
+	}
+	spin_unlock(&c->lock);
+	return p;
 }
 
 u64 frames_free(void)
@@ -343,7 +413,7 @@ u64 frames_free(void)
 	u64 n = atomic_load(&node.free);
 
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		n += atomic_load(&stacks[cpu].count);
+		n += stacked(&cpu_frames[cpu]);
 	return n;
 }
 
@@ -359,7 +429,7 @@ void frames_free_by_order(u64 counts[MAX_ORDER + 1])
 		counts[order] = node.counts[order];
 	spin_unlock(&node.lock);
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		counts[0] += atomic_load(&stacks[cpu].count);
+		counts[0] += stacked(&cpu_frames[cpu]);
 }
 
 void frames_trim(void)
@@ -383,9 +453,9 @@ void frames_init(struct page *array, pfn_t len)
 	spin_init(&node.lock, LOCK_NODE);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		list_init(&node.blocks[order]);
-	memset(stacks, 0, sizeof(stacks));
+	memset(cpu_frames, 0, sizeof(cpu_frames));
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		spin_init(&stacks[cpu].lock, LOCK_PCP);
+		spin_init(&cpu_frames[cpu].lock, LOCK_PCP);
 }
 
 void frames_add(pfn_t start, pfn_t end)

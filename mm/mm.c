@@ -105,16 +105,21 @@ struct mm *mm_create(void)
 /* Drops every user entry. No CPU walks the tree any more, so nothing needs flushing. */
 static void drop_tree(struct mm *mm)
 {
-	pte_t *e = table_entries(mm->root);
+	struct page *root = mm->root;
+	pte_t *e = table_entries(root);
+	unsigned first;
 
-	for (unsigned i = 0; mm->root->table.live; i++) {
-		pte_t old;
+	table_for_each_group(first, root)
+	{
+		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
+			pte_t old = pte_take(&e[i]);
 
-		i = table_next(e, i);
-		old = pte_take(&e[i]);
-		mm->root->table.live--;
-		tree_drop(pfn_to_page(pte_pfn(old)));
+			if (!pte_none(old))
+				tree_drop(pfn_to_page(pte_pfn(old)));
+		}
 	}
+	root->table.live = 0;
+	root->table.groups = 0;
 	for (unsigned k = 0; k < RSS_KINDS; k++)
 		mm->rss[k] = 0;
 	mm->table_frames = 1;

@@ -76,6 +76,7 @@ struct page {
 		struct {	    /* PAGE_TABLE, guarded by lock */
 			u16 live;   /* entries that are not none */
 			u16 rss[3]; /* of a level-1 table, by enum rss_kind */
+			u64 groups; /* bit n is 0: entries 8n to 8n+7 are none, and always were */
 		} table;
 		u64 private[2];
 	};

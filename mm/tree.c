@@ -13,7 +13,8 @@
  *	own	an entry changes only while its path is owned (clearing W is free: on a shared path
  *		it has no effect, since the CPU takes the AND of all the W on its way)
  *	live	table.live is the number of entries that are not none; table.rss splits those of
- *		a leaf table by kind, the zero page left out
+ *		a leaf table by kind, the zero page left out; table.groups has a bit for each
+ *		eight entries of which one is, or was, not none
  *
  * Who may do what
  *	faults		hold mm->lock shared. Threads race for one table under its lock; an owned
@@ -27,6 +28,7 @@
  */
 #include "mm/tree.h"
 #include "kernel/errno.h"
+#include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "mm/pagecache.h"
 #include "mm/stat.h"
@@ -63,20 +65,26 @@ void table_free(struct page *table)
 	page_put(table);
 }
 
+/* Drops what a table nobody references any more references in turn. It is left full of zeros. */
 static void drop_table(struct page *table)
 {
 	pte_t *e = table_entries(table);
-	u32 left = table->table.live;
+	unsigned first;
 
-	for (unsigned i = 0; left; i++) {
-		struct page *p;
+	table_for_each_group(first, table)
+	{
+		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
+			struct page *p;
 
-		i = table_next(e, i);
-		left--;
-		p = pte_page(e[i]);
-		if (p)
-			tree_drop(p);
+			if (pte_none(e[i]))
+				continue;
+			p = pte_page(e[i]);
+			e[i] = (pte_t){0};
+			if (p)
+				tree_drop(p);
+		}
 	}
+	table->flags |= PAGE_ZEROED;
 	page_free(table);
 }
 
@@ -93,7 +101,7 @@ void tree_drop(struct page *page)
 void tree_count(const struct page *table, struct tree_count *c)
 {
 	const pte_t *e = table_entries(table);
-	u32 left = table->table.live;
+	unsigned first;
 
 	c->tables++;
 	if (table->level == 1) {
@@ -101,11 +109,9 @@ void tree_count(const struct page *table, struct tree_count *c)
 			c->rss[k] += table->table.rss[k];
 		return;
 	}
-	for (unsigned i = 0; left; i++) {
-		i = table_next(e, i);
-		left--;
-		tree_count(pfn_to_page(pte_pfn(e[i])), c);
-	}
+	table_for_each_group(first, table) for (unsigned i = first; i < first + TABLE_GROUP;
+						i++) if (!pte_none(e[i]))
+	    tree_count(pfn_to_page(pte_pfn(e[i])), c);
 }
 
 /* The entry of the copy, where the frame below is shared from now on; protects the original too. */
@@ -171,26 +177,43 @@ static int copy_entry(pte_t *from, pte_t *to, unsigned level, unsigned share_lev
 	return copy_table_entry(from, to, level - 1, share_level);
 }
 
-int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
+/* Copies one group of entries. */
+static int copy_group(struct page *dst, struct page *src, unsigned first, unsigned share_level)
 {
 	pte_t *from = table_entries(src), *to = table_entries(dst);
-	unsigned level = src->level;
-	u32 left;
+	unsigned live = 0;
+	int err = 0;
+
+	for (unsigned i = first; i < first + TABLE_GROUP && !err; i++) {
+		if (pte_none(pte_load(&from[i])))
+			continue;
+		err = copy_entry(&from[i], &to[i], src->level, share_level);
+		live += !pte_none(to[i]);
+	}
+	dst->table.live = (u16)(dst->table.live + live);
+	if (live)
+		table_note(dst, first);
+	return err;
+}
+
+int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
+{
+	unsigned first;
 	int err = 0;
 
 	spin_lock(&src->lock);
-	left = src->table.live;
-	for (unsigned i = 0; left && !err; i++) {
-		i = table_next(from, i);
-		left--;
-		err = copy_entry(&from[i], &to[i], level, share_level);
-		if (!pte_none(to[i]))
-			dst->table.live++;
+	table_for_each_group(first, src)
+	{
+		err = copy_group(dst, src, first, share_level);
+		if (err)
+			break;
 	}
-	for (unsigned k = 0; k < RSS_KINDS && level == 1; k++)
-		dst->table.rss[k] = src->table.rss[k];
+	if (!err) /* what was emptied since is known now */
+		src->table.groups = dst->table.groups;
+	if (src->level == 1)
+		memcpy(dst->table.rss, src->table.rss, sizeof(dst->table.rss));
 	spin_unlock(&src->lock);
-	if (level - 1 < share_level && level == 1)
+	if (src->level == 1 && share_level)
 		vm_count_n(VM_fork_shared_pages, dst->table.live);
 	return err;
 }
@@ -199,6 +222,7 @@ int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
 static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct page *table)
 {
 	atomic_store(&table->mapcount, 1);
+	table_note(parent, (unsigned)(slot - table_entries(parent)));
 	pte_store(slot, pte_make(page_to_pfn(table), TABLE_BITS));
 	parent->table.live++;
 	atomic_inc(&mm->table_frames);
@@ -310,6 +334,7 @@ pte_t slot_set(struct mm *mm, struct slot *s, pte_t new)
 	} else {
 		if (!pte_none(old))
 			old = pte_take(s->pte);
+		table_note(s->table, (unsigned)(s->pte - table_entries(s->table)));
 		pte_store(s->pte, new);
 	}
 	if (!pte_none(old)) {

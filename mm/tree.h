@@ -39,6 +39,22 @@ static inline unsigned table_next(const pte_t *e, unsigned i)
 	return i;
 }
 
+/*
+ * A table is looked through by groups of eight entries (a cache line), since most tables of a small
+ * process have few: for each group that may hold one, `i` is the index of its first entry.
+ */
+#define TABLE_GROUP 8
+#define table_for_each_group(i, t)                                                      \
+	for (u64 groups_ = (t)->table.groups;                                           \
+	     groups_ && ((i) = (unsigned)__builtin_ctzll(groups_) * TABLE_GROUP, true); \
+	     groups_ &= groups_ - 1)
+
+/* The table's entry i is about to be filled. The table is locked. */
+static inline void table_note(struct page *table, unsigned i)
+{
+	table->table.groups |= BIT(i / TABLE_GROUP);
+}
+
 /* The frame that an entry references where it is counted; NULL for the zero page and other reserved
  * ones. */
 static inline struct page *pte_page(pte_t e)
