@@ -38,6 +38,7 @@ static struct runq {
 	u64 nr_switches;
 	u64 busy_ns, nice_ns, idle_ns;
 	u64 tick_user, tick_system; /* samples that found the CPU busy */
+	u64 user_shown, system_shown, nice_shown, normal_shown;
 } runqs[MAX_CPUS];
 
 static struct runq *this_runq(void)
@@ -329,6 +330,20 @@ static u64 share(u64 ns, u64 a, u64 n)
 	return ns / n * a + ns % n * a / n;
 }
 
+/*
+ * Splits total into *a, as near to `wanted` as may be, and *b, where neither goes back. What was
+ * split before was no more than total.
+ */
+static void split_time(u64 total, u64 wanted, u64 *a, u64 *b)
+{
+	u64 part = max(wanted, *a);
+
+	if (total < part + *b)
+		part = total - *b;
+	*a = part;
+	*b = total - part;
+}
+
 void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns)
 {
 	struct runq *rq = &runqs[t->cpu];
@@ -339,11 +354,7 @@ void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns)
 		account(rq, t, clock_ns());
 	total = t->usage.stime_ns;
 	user = t->tick_system ? share(total, t->tick_user, ticks) : total;
-	user = max(user, t->utime_shown);
-	if (total < user + t->stime_shown)
-		user = total - t->stime_shown;
-	t->utime_shown = user;
-	t->stime_shown = total - user;
+	split_time(total, user, &t->utime_shown, &t->stime_shown);
 	*utime_ns = t->utime_shown;
 	*stime_ns = t->stime_shown;
 	spin_unlock_irq(&rq->lock, flags);
@@ -354,14 +365,18 @@ void sched_cpu_times(u32 cpu, struct cpu_times *t)
 	struct runq *rq = &runqs[cpu];
 	u64 flags = spin_lock_irq(&rq->lock);
 	u64 ticks = rq->tick_user + rq->tick_system;
-	u64 user;
+	u64 user, nice;
 
 	if (rq->running)
 		account(rq, rq->running, clock_ns());
 	user = ticks ? share(rq->busy_ns, rq->tick_user, ticks) : 0;
-	t->nice_ns = min(rq->nice_ns, user);
-	t->user_ns = user - t->nice_ns;
-	t->system_ns = rq->busy_ns - user;
+	split_time(rq->busy_ns, user, &rq->user_shown, &rq->system_shown);
+	/* Of user time, what low priority took; as that can only grow, so must the rest. */
+	nice = min(rq->nice_ns, rq->user_shown);
+	split_time(rq->user_shown, nice, &rq->nice_shown, &rq->normal_shown);
+	t->nice_ns = rq->nice_shown;
+	t->user_ns = rq->normal_shown;
+	t->system_ns = rq->system_shown;
 	t->idle_ns = rq->idle_ns;
 	spin_unlock_irq(&rq->lock, flags);
 }
