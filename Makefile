@@ -159,6 +159,7 @@ help:
 	@echo "make run        installs what is missing, builds, boots in QEMU: stress report, then a shell"
 	@echo "make test       installs what is missing, runs the host tests and the QEMU tests; K=word picks"
 	@echo "make test-all   the whole matrix of tests"
+	@echo "make unit       the host tests alone (UNIT_CC=clang); make fuzz FUZZ_SECONDS=n: the fuzz targets"
 	@echo "make iso        an ISO that boots by BIOS and UEFI: INITRD=file CMDLINE='...' ISO=file"
 	@echo "make qemu       boots ISO=file: SMP=n MEM=2G UEFI=1 QEMUFLAGS='...'; status 0 after power-off"
 	@echo "make debug      the same, stopped, waiting for gdb on port 1234"

@@ -42,11 +42,11 @@ boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
 # --- all together -------------------------------------------------------------------------------
 
 # The unit binaries and each test on each machine are pytest cases, so its last line counts all.
-PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) $(PYTEST) -c tests/boot/pytest.ini \
+PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(PYTEST) -c tests/boot/pytest.ini \
 	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit
 
 .PHONY: test test-all test-build
-test-build: all unit-build boot-progs
+test-build: all unit-build tsan-build fuzz-build boot-progs
 
 test:
 	@$(MAKE) --no-print-directory deps

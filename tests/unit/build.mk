@@ -70,5 +70,6 @@ fuzz: fuzz-build
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/unit/run $(UNIT_FUZZ)
 .PHONY: fuzz fuzz-build
 
-.SECONDARY:
+.SECONDARY: $(UNIT_OBJ) $(UNIT_TEST:$(UNIT_OUT)/%=$(UNIT_OUT)/tests/unit/%.o) \
+	$(UNIT_FUZZ:$(FUZZ_OUT)/%=$(FUZZ_OUT)/tests/unit/%.o)
 -include $(shell find $(UNIT_OUT) -name '*.d' 2>/dev/null)

@@ -7,13 +7,35 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-OUT = HERE.parent.parent / os.environ.get("CALF_UNIT", "build/unit-gcc")
+ROOT = HERE.parent.parent
+OUT = ROOT / os.environ.get("CALF_UNIT", "build/unit-gcc")
+TSAN_OUT = ROOT / os.environ.get("CALF_TSAN", "build/unit-tsan-gcc")
+FUZZ_OUT = ROOT / "build/unit-clang"
+FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "15")
+
+
+def run(program):
+    done = subprocess.run(
+        [HERE / "run", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "FUZZ_SECONDS": FUZZ_SECONDS},
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in HERE.glob("test_*.c")))
 def test_unit(name):
-    done = subprocess.run(
-        [HERE / "run", OUT / name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout
+    run(OUT / name)
+
+
+def test_unit_threads_under_tsan():
+    run(TSAN_OUT / "test_threads")
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in HERE.glob("fuzz_*.c")))
+def test_unit_fuzz(name):
+    run(FUZZ_OUT / name)

@@ -58,13 +58,6 @@ int tap_done(void)
 	return failed ? 1 : 0;
 }
 
-bool tap_wanted(const char *name)
-{
-	const char *word = getenv("K");
-
-	return !word || !*word || strstr(name, word);
-}
-
 u64 rand64(void)
 {
 	rand_state ^= rand_state >> 12;

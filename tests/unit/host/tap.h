@@ -16,8 +16,6 @@ void tap_fail(const char *fmt, ...) __printf(1, 2) __noreturn;
 void tap_note(const char *fmt, ...) __printf(1, 2);
 /* Prints the plan; what main() returns. */
 int tap_done(void);
-/* True where name holds the word that K=word asks for, or none is asked for. */
-bool tap_wanted(const char *name);
 
 /* Runs fn(arg) and returns the message of the panic that it ends in, or NULL where it returns. */
 const char *panic_of(void (*fn)(void *arg), void *arg);
