@@ -54,6 +54,16 @@ void alloc_trim(void);
 
 /* Frames that slabs hold, for /proc/meminfo. */
 u64 slab_frames(void);
+
+/* One cache, for /proc/slabinfo. */
+struct slab_info {
+	const char *name;
+	u32 size;	    /* bytes from one object to the next */
+	u32 objects, order; /* of one slab: objects in it, its frames */
+	u64 slabs, used;    /* slabs there are; objects in use, those in a CPU's list too */
+};
+/* Fills at most max entries and returns how many caches there are. Looks at every struct page. */
+unsigned slab_caches(struct slab_info *out, unsigned max);
 /* What is free by block size, for /proc/buddyinfo: counts[order]. */
 void frames_free_by_order(u64 counts[MAX_ORDER + 1]);
 

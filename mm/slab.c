@@ -494,6 +494,27 @@ u64 slab_frames(void)
 	return atomic_load(&nr_slab_frames);
 }
 
+unsigned slab_caches(struct slab_info *out, unsigned max)
+{
+	unsigned n = min(max, nr_caches);
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = (struct slab_info){.name = caches[i].name,
+					    .size = caches[i].stride,
+					    .objects = caches[i].objects,
+					    .order = caches[i].order};
+	for (pfn_t pfn = 0; pfn < page_array_len; pfn++) {
+		const struct page *p = pfn_to_page(pfn);
+
+		if (p->kind != PAGE_SLAB || p->level >= n ||
+		    pfn & ((1ull << caches[p->level].order) - 1))
+			continue;
+		out[p->level].slabs++;
+		out[p->level].used += p->slab.used;
+	}
+	return nr_caches;
+}
+
 void *radix_node_alloc(void)
 {
 	return slab_zalloc(&caches[CACHE_RADIX_NODE]);

@@ -155,3 +155,4 @@ int proc_show_filesystems(struct seq *s, void *arg);
 int proc_show_meminfo(struct seq *s, void *arg);
 int proc_show_vmstat(struct seq *s, void *arg);
 int proc_show_buddyinfo(struct seq *s, void *arg);
+int proc_show_slabinfo(struct seq *s, void *arg);

@@ -1,6 +1,7 @@
 /* /proc/meminfo, vmstat and buddyinfo: the memory of the machine in numbers. */
 #include "kernel/fs/proc.h"
 
+#include "kernel/errno.h"
 #include "mm/commit.h"
 #include "mm/pagecache.h"
 #include "mm/stat.h"
@@ -123,6 +124,30 @@ int proc_show_vmstat(struct seq *s, void *arg)
 	seq_puts(s, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n");
 	for (unsigned e = 0; e < VM_EVENT_COUNT; e++)
 		seq_printf(s, "%s %lu\n", vm_event_names[e], vm_sum((enum vm_event)e));
+	return 0;
+}
+
+int proc_show_slabinfo(struct seq *s, void *arg)
+{
+	unsigned max = 64, n;
+	struct slab_info *info = kzalloc(max * sizeof(*info));
+
+	(void)arg;
+	if (!info)
+		return -ENOMEM;
+	n = min(slab_caches(info, max), max);
+	seq_puts(s, "slabinfo - version: 2.1\n"
+		    "# name            <active_objs> <num_objs> <objsize> <objperslab> "
+		    "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
+		    "<active_slabs> <num_slabs> <sharedavail>\n");
+	for (unsigned i = 0; i < n; i++)
+		seq_printf(s,
+			   "%-17s %6lu %6lu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6lu "
+			   "%6lu %6u\n",
+			   info[i].name, info[i].used, info[i].slabs * info[i].objects,
+			   info[i].size, info[i].objects, 1u << info[i].order, 0, 0, 0,
+			   info[i].slabs, info[i].slabs, 0);
+	kfree(info);
 	return 0;
 }
 

@@ -239,6 +239,7 @@ const struct proc_entry proc_system_entries[] = {
     {.name = "mounts", .mode = S_IFLNK | 0777, .iops = &text_link_iops, .data = "self/mounts"},
     TEXT_("partitions", ""),
     {.name = "self", .mode = S_IFLNK | 0777, .iops = &proc_self_iops},
+    {.name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo},
     FILE_("stat", show_stat),
     TEXT_("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
     {.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_entries},

@@ -39,6 +39,8 @@ static uint64_t below(uint64_t n)
 
 #define PICK(array) ((array)[below(sizeof(array) / sizeof(*(array)))])
 
+static bool as_root; /* this process is root: what it may break must be its own */
+
 /* ---- values ---- */
 
 static char *arena;    /* pages of every kind in a row; see make_arena() */
@@ -190,7 +192,6 @@ static uint64_t any_path(void)
 	    "..",
 	    "/",
 	    "",
-	    "/tmp",
 	    "/proc",
 	    "/proc/self/maps",
 	    "/proc/self/smaps",
@@ -231,7 +232,10 @@ static uint64_t any_path(void)
 	case 2:
 		return (uint64_t)strcpy(last_end - 3, "f0");
 	default:
-		return (uint64_t)strcpy(p, PICK(paths));
+		strcpy(p, PICK(paths));
+		if (as_root && (!strncmp(p, "/dev", 4) || !strcmp(p, "/")))
+			strcpy(p, "f0");
+		return (uint64_t)p;
 	}
 }
 
@@ -498,7 +502,7 @@ static const struct call {
 
 /* What would end the test rather than the kernel: the machine, its clock, its mounts, other
  * processes. */
-static bool forbidden(long number, bool root)
+static bool forbidden(long number)
 {
 	switch (number) {
 	case SYS_reboot:
@@ -532,13 +536,16 @@ static bool forbidden(long number, bool root)
 	case SYS_setresuid:
 	case SYS_setreuid:
 	case SYS_sched_setscheduler:
-		return root;
+	case SYS_chdir:
+	case SYS_fchdir:
+	case SYS_chroot:
+		return as_root;
 	default:
 		return false;
 	}
 }
 
-static void one_call(bool root)
+static void one_call(void)
 {
 	uint64_t a[6];
 	long number;
@@ -555,7 +562,7 @@ static void one_call(bool root)
 			a[i] = value("fbpxla"[below(6)]);
 	}
 	/* A clone without a stack of its own and with shared memory is vfork again. */
-	if (forbidden(number, root) || (number == SYS_clone && a[0] & 0x100) ||
+	if (forbidden(number) || (number == SYS_clone && a[0] & 0x100) ||
 	    number == SYS_clone3)
 		return;
 	syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -604,13 +611,14 @@ static void run_calls(uint64_t seed, uid_t uid, bool root)
 	limit(RLIMIT_CORE, 0);
 	if (!root && (setgid(uid) || setuid(uid)))
 		_exit(1);
+	as_root = root;
 	rng = seed;
 	open_some();
 	make_arena();
 	for (size_t i = 0; i < 7 * PAGE; i += 8)
 		memcpy(garbage + i, &(uint64_t){next()}, 8);
 	for (int i = 0; i < CALLS; i++)
-		one_call(root);
+		one_call();
 	_exit(0);
 }
 
@@ -681,9 +689,9 @@ static void run_round(uint64_t seed, bool root)
 	uint64_t begun = 0;
 
 	remove_tree("/tmp/fuzz", 0);
-	mkdir("/tmp/fuzz", 0777);
-	(void)!chown("/tmp/fuzz", uid, uid);
-	REQUIRE(!chdir("/tmp/fuzz"));
+	/* What is above the processes' own directory is not theirs. */
+	REQUIRE(!mkdir("/tmp/fuzz", 0755) && !mkdir("/tmp/fuzz/room", 0777));
+	REQUIRE(!chown("/tmp/fuzz/room", uid, uid) && !chdir("/tmp/fuzz/room"));
 	for (int i = 0; i < PROCESSES; i++)
 		pids[i] = start(seed, &begun, uid, root);
 	while (now_ms() < until && begun < PER_ROUND) {
