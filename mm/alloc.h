@@ -60,7 +60,7 @@ struct slab_info {
 	const char *name;
 	u32 size;	    /* bytes from one object to the next */
 	u32 objects, order; /* of one slab: objects in it, its frames */
-	u64 slabs, used;    /* slabs there are; objects in use, those in a CPU's list too */
+	u64 slabs, used;    /* slabs there are; objects in use */
 };
 /* Fills at most max entries and returns how many caches there are. Looks at every struct page. */
 unsigned slab_caches(struct slab_info *out, unsigned max);

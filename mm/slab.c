@@ -512,6 +512,9 @@ unsigned slab_caches(struct slab_info *out, unsigned max)
 		out[p->level].slabs++;
 		out[p->level].used += p->slab.used;
 	}
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		for (unsigned i = 0; i < n; i++)
+			out[i].used -= atomic_load(&cpu_lists[cpu][i].count);
 	return nr_caches;
 }
 
