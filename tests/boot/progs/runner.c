@@ -57,22 +57,28 @@ static ssize_t slurp(const char *path, char *buf, size_t size)
 	return n;
 }
 
-/* Free frames after the kernel has handed back its caches; 0 on Linux, whose count is never still. */
+/*
+ * Free frames after the kernel has handed back its caches; 0 on Linux, whose count is never still.
+ * The two files stay open: what opening them takes would lie now in one slab and now in another.
+ */
 static long free_frames(void)
 {
+	static int drop = -1, stat = -1;
 	char *at;
-	int fd;
+	ssize_t n;
 
 	if (access("/proc/sys/vm/fork_share_level", F_OK))
 		return 0;
-	fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-	if (fd >= 0) {
-		if (write(fd, "3\n", 2) != 2)
-			say("# drop_caches refused\n");
-		close(fd);
-	}
-	if (slurp("/proc/vmstat", scratch, sizeof(scratch)) < 0)
+	if (drop < 0)
+		drop = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	if (stat < 0)
+		stat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+	if (write(drop, "3\n", 2) != 2)
+		say("# drop_caches refused\n");
+	n = pread(stat, scratch, sizeof(scratch) - 1, 0);
+	if (n < 0)
 		return -1;
+	scratch[n] = 0;
 	at = strstr(scratch, "nr_free_pages ");
 	return at ? atol(at + 14) : -1;
 }
