@@ -45,7 +45,7 @@ struct meter {
 };
 
 static uint64_t count = 1000, at_once = 8, chain_length = 100, depth = 4, width = 4, alive = 100;
-static uint64_t touch = 16, heap_size = 4 * MIB, seed = 1;
+static uint64_t touch = 16, heap_size, seed = 1;
 static bool all_rows;
 
 static uint64_t heap_pages;
@@ -214,7 +214,7 @@ static uint64_t storm_chain(void)
 	return chain_length;
 }
 
-static uint64_t storm_tree(void)
+static uint64_t tree_size(void)
 {
 	uint64_t nodes = 0, level = 1;
 
@@ -222,8 +222,13 @@ static uint64_t storm_tree(void)
 		level *= width;
 		nodes += level;
 	}
-	tree_node(0, depth, width, 0, 0);
 	return nodes;
+}
+
+static uint64_t storm_tree(void)
+{
+	tree_node(0, depth, width, 0, 0);
+	return tree_size();
 }
 
 static int standing_child(struct crew *crew, unsigned index, void *arg)
@@ -395,9 +400,34 @@ static int experiment(void)
 	return report_status();
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Without --heap: 4 MiB, and less at share level 0 where so many copies of it would not fit: all
+ * processes of the largest storm may be alive together.
+ */
+static void choose_size(void)
+{
+	uint64_t most = larger(larger(alive, at_once), larger(chain_length, tree_size()));
+	struct machine m;
+
+	if (heap_size)
+		return;
+	machine_read(&m);
+	for (heap_size = 4 * MIB; share_level() == 0 && heap_size > 128 * KIB;) {
+		if (heap_size * (most + 1) <= m.available / 10 * 6)
+			break;
+		heap_size /= 2;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	options_parse(&program, argc, argv);
+	choose_size();
 	heap_pages = heap_size / PAGE_BYTES;
 	report_title(program.name, "a parent of %s, %s pages written by each",
 		     text_size(heap_size).s, text_count(touch).s);

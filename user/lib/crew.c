@@ -76,9 +76,10 @@ be_worker(struct crew *crew, unsigned index, crew_work *work, void *arg)
 
 bool crew_start(struct crew *crew, crew_work *work, void *arg)
 {
-	uint64_t start = now_ns();
+	uint64_t start;
 
-	crew->parent_faults = own_faults();
+	memory_use_read(getpid(), &crew->parent_before);
+	start = now_ns();
 	for (unsigned i = 0; i < crew->count; i++) {
 		pid_t pid = fork();
 
@@ -136,7 +137,9 @@ void crew_measure(struct crew *crew)
 	memset(row, 0, sizeof(*row));
 	snprintf(row->who, sizeof(row->who), "parent");
 	memory_use_read(getpid(), &row->use);
-	row->use.faults -= crew->parent_faults;
+	row->use.faults = counter_since(crew->parent_before.faults, row->use.faults);
+	row->use.copied = counter_since(crew->parent_before.copied, row->use.copied);
+	row->use.reused = counter_since(crew->parent_before.reused, row->use.reused);
 	for (unsigned i = 0; i < crew->started; i++) {
 		row++;
 		memset(row, 0, sizeof(*row));

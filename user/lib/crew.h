@@ -28,7 +28,7 @@ struct crew {
 	int ready[2];		/* a byte for each worker that meets */
 	int go[2][2];  /* a byte for each that may go on; in turn, so that none takes two */
 	unsigned turn; /* of go: each side counts its own meetings */
-	uint64_t parent_faults; /* of the parent when the crew was started */
+	struct memory_use parent_before; /* the parent's when the crew was started */
 };
 
 /* A worker's life; its return value is its exit status. */
