@@ -17,8 +17,8 @@
  * Single frames, nearly all of the traffic, are pushed and popped under this CPU's own lock, which
  * nobody else takes but to look for the last free frame. Stacks are filled and emptied in batches;
  * what is freed last, and so is in the cache, is handed out first. Frames that hold zeros (a page
- * table whose entries were emptied one by one, or what an idle CPU filled) have a stack of their
- *own.
+ * table whose entries were emptied one by one, or what an idle CPU filled) have a stack
+ * of their own.
  *
  * The reserve is the last few frames of the buddy lists. It is looked at when a stack is refilled
  * and not before: the check then costs nothing in the common case.
@@ -67,6 +67,13 @@ u64 alloc_fail_nth;
 
 /* ---- blocks; all under node.lock ---- */
 
+/* kind and order as one. */
+static inline u16 state_of(enum page_kind kind, unsigned order)
+{
+	return (u16)(kind | order << 8);
+}
+_Static_assert(offsetof(struct page, order) == offsetof(struct page, kind) + 1, "see state_of()");
+
 static void block_link(struct page *p, unsigned order)
 {
 	atomic_store(&p->order, (u8)order);
@@ -104,9 +111,7 @@ static struct page *block_take(unsigned want)
 
 static bool heads_free_block(const struct page *p, unsigned order)
 {
-	struct page free = {.kind = PAGE_FREE, .order = (u8)order};
-
-	return atomic_load(&p->kind_order) == free.kind_order;
+	return atomic_load(&p->kind_order) == state_of(PAGE_FREE, order);
 }
 
 /* Gives 2^order frames, PAGE_FREE and PAGE_NO_HEAD, back; merges as far as buddies are free. */
@@ -169,35 +174,46 @@ static void frame_check(struct page *p)
 
 /* ---- from free to used and back ---- */
 
-/* Makes a free frame a used one. The head of its block then gets its order and its reference. */
-static void frame_use(struct page *p, enum page_kind kind, unsigned flags)
+static void __noreturn __noinline frame_bad(const struct page *p, const char *what)
+{
+	panic("frame %lu: %s (kind %u, counts %#lx)", page_to_pfn(p), what, p->kind, p->counts);
+}
+
+/* Makes a free frame a used one, without a reference yet. */
+static inline void frame_use(struct page *p, enum page_kind kind, unsigned order, unsigned flags)
 {
 	if (unlikely(p->kind != PAGE_FREE || p->counts))
-		panic("frame %lu: not free in the allocator (kind %u, counts %#lx)", page_to_pfn(p),
-		      p->kind, p->counts);
+		frame_bad(p, "not free in the allocator");
 	frame_check(p);
 	if (flags & ALLOC_ZERO && !(p->flags & PAGE_ZEROED))
 		mmu_zero_frame(page_to_pfn(p));
 	p->lock.v = 0;
-	atomic_store(&p->kind, (u8)kind);
+	atomic_store(&p->kind_order, state_of(kind, order));
 	p->level = 0;
 	p->flags = 0;
 	p->private[0] = 0;
 	p->private[1] = 0;
 }
 
-static void frame_unuse(struct page *p, enum page_kind kind)
+static inline void frame_unuse(struct page *p, enum page_kind kind)
 {
 	if (unlikely(p->kind != kind || p->counts || kind <= PAGE_RESERVED))
-		panic("frame %lu: freed in a bad state (kind %u, counts %#lx)", page_to_pfn(p),
-		      p->kind, p->counts);
+		frame_bad(p, "freed in a bad state");
 	p->flags &= PAGE_ZEROED;
 	frame_poison(p);
-	atomic_store(&p->order, PAGE_NO_HEAD); /* first: see "looked at" */
-	atomic_store_release(&p->kind, PAGE_FREE);
+	atomic_store_release(&p->kind_order, state_of(PAGE_FREE, PAGE_NO_HEAD));
 }
 
 /* ---- stacks ---- */
+
+static inline struct cpu_frames *this_cpu_frames(void)
+{
+	struct cpu_frames *c = &cpu_frames[cpu_id()];
+
+	/* Else GCC multiplies anew for each member. */
+	__asm__("" : "+r"(c));
+	return c;
+}
 
 static void stack_push(struct frame_stack *s, struct page *p)
 {
@@ -213,7 +229,7 @@ static struct page *stack_pop(struct frame_stack *s)
 
 /* Gives the `n` frames that lay longest on a stack back to the node. Caller holds the CPU's lock.
  */
-static void stack_drain(struct frame_stack *s, u32 n)
+static void __noinline stack_drain(struct frame_stack *s, u32 n)
 {
 	spin_lock(&node.lock);
 	for (u32 i = 0; i < n; i++)
@@ -227,7 +243,7 @@ static void stack_drain(struct frame_stack *s, u32 n)
  * Puts up to STACK_BATCH frames on an empty stack, in blocks as large as there are. Caller holds
  * the CPU's lock.
  */
-static void stack_refill(struct frame_stack *s, unsigned flags)
+static void __noinline stack_refill(struct frame_stack *s, unsigned flags)
 {
 	u64 keep = flags & ALLOC_RESERVE ? 0 : node.reserve;
 	u32 want = flags & ALLOC_RESERVE ? 1 : STACK_BATCH;
@@ -330,7 +346,7 @@ static struct page *take_from_node(unsigned order, unsigned flags)
 	return p;
 }
 
-static struct page *alloc_slow(enum page_kind kind, unsigned order, unsigned flags)
+static struct page *__noinline alloc_slow(enum page_kind kind, unsigned order, unsigned flags)
 {
 	struct page *p;
 
@@ -339,8 +355,7 @@ static struct page *alloc_slow(enum page_kind kind, unsigned order, unsigned fla
 	if (!p)
 		return NULL;
 	for (u32 i = 0; i < 1u << order; i++)
-		frame_use(p + i, kind, flags);
-	atomic_store_release(&p->order, (u8)order);
+		frame_use(p + i, kind, i ? PAGE_NO_HEAD : order, flags);
 	atomic_store(&p->counts, 1);
 	vm_count_n(VM_pgalloc, 1u << order);
 	return p;
@@ -354,14 +369,27 @@ struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags)
 		return NULL;
 	if (unlikely(order))
 		return alloc_slow(kind, order, flags);
-	p = stack_take(&cpu_frames[cpu_id()], flags);
+	p = stack_take(this_cpu_frames(), flags);
 	if (unlikely(!p))
 		return alloc_slow(kind, order, flags);
-	frame_use(p, kind, flags);
-	atomic_store_release(&p->order, 0);
+	frame_use(p, kind, 0, flags);
 	atomic_store(&p->counts, 1);
 	vm_count(VM_pgalloc);
 	return p;
+}
+
+static void __noinline free_block(struct page *p, unsigned order)
+{
+	enum page_kind kind = p->kind;
+
+	if (order > MAX_ORDER)
+		frame_bad(p, "freed, and heads no block");
+	vm_count_n(VM_pgfree, 1u << order);
+	for (u32 i = 0; i < 1u << order; i++)
+		frame_unuse(p + i, kind);
+	spin_lock(&node.lock);
+	block_give(p, order);
+	spin_unlock(&node.lock);
 }
 
 void page_free(struct page *p)
@@ -370,20 +398,12 @@ void page_free(struct page *p)
 	enum page_kind kind = p->kind;
 
 	if (unlikely(order)) {
-		if (order > MAX_ORDER)
-			panic("frame %lu: freed, and heads no block (kind %u)", page_to_pfn(p),
-			      kind);
-		vm_count_n(VM_pgfree, 1u << order);
-		for (u32 i = 0; i < 1u << order; i++)
-			frame_unuse(p + i, kind);
-		spin_lock(&node.lock);
-		block_give(p, order);
-		spin_unlock(&node.lock);
+		free_block(p, order);
 		return;
 	}
 	vm_count(VM_pgfree);
 	frame_unuse(p, kind);
-	stack_give(&cpu_frames[cpu_id()], p);
+	stack_give(this_cpu_frames(), p);
 }
 
 bool frames_zero_one(void)
