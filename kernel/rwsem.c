@@ -1,6 +1,9 @@
 /*
- * Sleeping locks, shared or exclusive. The count is guarded by the wait queue's lock; a writer
- * that waits holds back new readers, so that it cannot starve.
+ * Sleeping locks, shared or exclusive: the slow half, for who does not get in at once.
+ *
+ * Who is about to sleep sets RWSEM_WAITERS first and looks again after; who leaves the lock free
+ * sees it and wakes all, and they try again. The bit goes with the waking, but stays
+ * while a writer waits, so that readers who come meanwhile queue up behind it here.
  */
 #include "kernel/rwsem.h"
 
@@ -17,25 +20,24 @@ void rwsem_init(struct rwsem *s, enum lock_rank rank)
 static bool try_read(struct rwsem *s)
 {
 	u64 flags = spin_lock_irq(&s->q.lock);
-	bool ok = s->count >= 0 && !s->writers_waiting;
+	s64 c = atomic_or(&s->count, RWSEM_WAITERS);
+	bool ok = false;
 
-	if (ok)
-		s->count++;
+	while (!(c & RWSEM_WRITER) && !s->writers_waiting && !ok)
+		ok = atomic_cas(&s->count, &c, c + 1);
 	spin_unlock_irq(&s->q.lock, flags);
 	return ok;
 }
 
-/* `waited`: this writer is counted in writers_waiting, and no longer once it has the lock. */
-static bool try_write(struct rwsem *s, bool waited)
+/* The writer is counted in writers_waiting, and no longer once it has the lock. */
+static bool try_write(struct rwsem *s)
 {
 	u64 flags = spin_lock_irq(&s->q.lock);
-	bool ok = s->count == 0;
+	s64 c = atomic_or(&s->count, RWSEM_WAITERS);
+	bool ok = c == RWSEM_WAITERS && atomic_cas(&s->count, &c, RWSEM_WAITERS | RWSEM_WRITER);
 
-	if (ok) {
-		s->count = -1;
-		if (waited)
-			s->writers_waiting--;
-	}
+	if (ok)
+		s->writers_waiting--;
 	spin_unlock_irq(&s->q.lock, flags);
 	return ok;
 }
@@ -44,81 +46,60 @@ static void count_waiting_writer(struct rwsem *s, bool more)
 {
 	u64 flags = spin_lock_irq(&s->q.lock);
 
-	if (more)
-		s->writers_waiting++;
-	else
-		s->writers_waiting--;
+	s->writers_waiting += more ? 1u : -1u;
 	spin_unlock_irq(&s->q.lock, flags);
 }
 
-void rwsem_read_lock(struct rwsem *s)
+void rwsem_wake(struct rwsem *s)
 {
-	lock_order_sleep_acquire(s->rank);
+	u64 flags = spin_lock_irq(&s->q.lock);
+
+	if (!s->writers_waiting)
+		atomic_and(&s->count, ~RWSEM_WAITERS);
+	spin_unlock_irq(&s->q.lock, flags);
+	waitq_wake_all(&s->q);
+}
+
+void rwsem_read_lock_slow(struct rwsem *s)
+{
 	(void)wait_event_until(&s->q, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER, try_read(s));
 }
 
-static int write_lock(struct rwsem *s, enum wait_mode mode)
+static long write_lock_slow(struct rwsem *s, enum wait_mode mode)
 {
 	long err;
 
-	lock_order_sleep_acquire(s->rank);
-	if (try_write(s, false))
-		return 0;
 	count_waiting_writer(s, true);
-	err = wait_event_until(&s->q, mode, WAIT_FOREVER, try_write(s, true));
-	if (!err)
-		return 0;
-	count_waiting_writer(s, false);
-	waitq_wake_all(&s->q); /* readers that this writer held back */
-	lock_order_sleep_release(s->rank);
-	return -EINTR;
+	err = wait_event_until(&s->q, mode, WAIT_FOREVER, try_write(s));
+	if (err) {
+		count_waiting_writer(s, false);
+		rwsem_wake(s); /* readers that this writer held back */
+	}
+	return err;
 }
 
-void rwsem_write_lock(struct rwsem *s)
+void rwsem_write_lock_slow(struct rwsem *s)
 {
-	(void)write_lock(s, WAIT_UNINTERRUPTIBLE);
+	(void)write_lock_slow(s, WAIT_UNINTERRUPTIBLE);
 }
 
 int rwsem_write_lock_killable(struct rwsem *s)
 {
-	return write_lock(s, WAIT_KILLABLE);
-}
+	s64 none = 0;
 
-static void leave(struct rwsem *s, s64 count_change)
-{
-	u64 flags = spin_lock_irq(&s->q.lock);
-	bool wake;
-
-	s->count += count_change;
-	wake = s->count >= 0 && !list_empty(&s->q.waiters);
-	spin_unlock_irq(&s->q.lock, flags);
-	if (wake)
-		waitq_wake_all(&s->q);
-}
-
-void rwsem_read_unlock(struct rwsem *s)
-{
+	lock_order_sleep_acquire(s->rank);
+	if (atomic_cas(&s->count, &none, RWSEM_WRITER) || !write_lock_slow(s, WAIT_KILLABLE))
+		return 0;
 	lock_order_sleep_release(s->rank);
-	leave(s, -1);
-}
-
-void rwsem_write_unlock(struct rwsem *s)
-{
-	lock_order_sleep_release(s->rank);
-	leave(s, 1);
-}
-
-void rwsem_downgrade(struct rwsem *s)
-{
-	leave(s, 2);
+	return -EINTR;
 }
 
 bool rwsem_is_write_locked(const struct rwsem *s)
 {
-	return atomic_load(&s->count) < 0;
+	return atomic_load(&s->count) & RWSEM_WRITER;
 }
 
 bool rwsem_is_locked(const struct rwsem *s)
 {
-	return atomic_load(&s->count) != 0;
+	return atomic_load(&s->count) & ~RWSEM_WAITERS;
 }

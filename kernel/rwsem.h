@@ -7,8 +7,8 @@
 #include "kernel/wait.h"
 
 struct rwsem {
-	s64 count; /* readers inside, or -1 for a writer; guarded by q.lock */
-	u32 writers_waiting;
+	s64 count; /* readers inside, RWSEM_WRITER, RWSEM_WAITERS; host: -1 for a writer. Atomic. */
+	u32 writers_waiting; /* guarded by q.lock */
 	enum lock_rank rank;
 	struct waitq q;
 #ifdef CALF_HOST
@@ -17,13 +17,63 @@ struct rwsem {
 };
 
 void rwsem_init(struct rwsem *s, enum lock_rank rank);
+/* -EINTR where the task is killed while it waits. */
+int __must_check rwsem_write_lock_killable(struct rwsem *s);
+bool rwsem_is_write_locked(const struct rwsem *s);
+bool rwsem_is_locked(const struct rwsem *s);
+
+#ifdef CALF_HOST
 void rwsem_read_lock(struct rwsem *s);
 void rwsem_read_unlock(struct rwsem *s);
 void rwsem_write_lock(struct rwsem *s);
 void rwsem_write_unlock(struct rwsem *s);
 /* Turns an exclusive hold into a shared one, with no moment between. */
 void rwsem_downgrade(struct rwsem *s);
-/* -EINTR where the task is killed while it waits. */
-int __must_check rwsem_write_lock_killable(struct rwsem *s);
-bool rwsem_is_write_locked(const struct rwsem *s);
-bool rwsem_is_locked(const struct rwsem *s);
+#else
+
+#define RWSEM_WRITER  (1ll << 32) /* a writer is inside */
+#define RWSEM_WAITERS (1ll << 33) /* somebody sleeps, or is about to: who leaves must look */
+
+void rwsem_read_lock_slow(struct rwsem *s);
+void rwsem_write_lock_slow(struct rwsem *s);
+void rwsem_wake(struct rwsem *s);
+
+static inline void rwsem_read_lock(struct rwsem *s)
+{
+	s64 c = atomic_load(&s->count);
+
+	lock_order_sleep_acquire(s->rank);
+	if (unlikely(c >= RWSEM_WRITER || !atomic_cas(&s->count, &c, c + 1)))
+		rwsem_read_lock_slow(s);
+}
+
+static inline void rwsem_read_unlock(struct rwsem *s)
+{
+	lock_order_sleep_release(s->rank);
+	if (unlikely(atomic_dec(&s->count) == RWSEM_WAITERS))
+		rwsem_wake(s);
+}
+
+static inline void rwsem_write_lock(struct rwsem *s)
+{
+	s64 none = 0;
+
+	lock_order_sleep_acquire(s->rank);
+	if (unlikely(!atomic_cas(&s->count, &none, RWSEM_WRITER)))
+		rwsem_write_lock_slow(s);
+}
+
+static inline void rwsem_write_unlock(struct rwsem *s)
+{
+	lock_order_sleep_release(s->rank);
+	if (unlikely(atomic_sub(&s->count, RWSEM_WRITER)))
+		rwsem_wake(s);
+}
+
+/* Turns an exclusive hold into a shared one, with no moment between. */
+static inline void rwsem_downgrade(struct rwsem *s)
+{
+	if (unlikely(atomic_sub(&s->count, RWSEM_WRITER - 1) & RWSEM_WAITERS))
+		rwsem_wake(s);
+}
+#endif

@@ -31,7 +31,8 @@ u64 frames_total(void);
 /* Hands [start, end) to the allocator. Boot, and for memory that boot no longer needs. */
 void frames_add(pfn_t start, pfn_t end);
 
-/* Sets page_array up at `array` for `len` frames, all PAGE_RESERVED, before the first frames_add(). */
+/* Sets page_array up at `array` for `len` frames, all PAGE_RESERVED, before the first frames_add().
+ */
 void frames_init(struct page *array, pfn_t len);
 
 /* The frame of zeros that untouched memory reads as. Allocated by frames_init_zero(). */
@@ -49,7 +50,8 @@ struct slab_cache *slab_create(const char *name, size_t size, size_t align); /* 
 void *slab_alloc(struct slab_cache *c) __must_check;
 void *slab_zalloc(struct slab_cache *c) __must_check;
 void slab_free(struct slab_cache *c, void *obj);
-/* Gives back every frame that slabs hold empty, and all CPUs' lists to the buddy: for the ledger. */
+/* Gives back every frame that slabs hold empty, and all CPUs' lists to the buddy: for the ledger.
+ */
 void alloc_trim(void);
 
 /* Frames that slabs hold, for /proc/meminfo. */

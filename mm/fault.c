@@ -86,10 +86,10 @@ static void flush_page(struct fault *f)
 /* Replaces a present entry: no CPU may use the old frame once the new one can be written. */
 static void replace(struct fault *f, struct slot *s, pte_t new)
 {
-	pte_t old = slot_set(f->mm, s, (pte_t){0});
+	pte_t old = slot_take(f->mm, s);
 
 	flush_page(f);
-	slot_set(f->mm, s, new);
+	slot_fill(f->mm, s, new);
 	if (pte_page(old))
 		tree_drop(pte_page(old));
 }
@@ -111,14 +111,14 @@ static enum fault_result map_zeros(struct fault *f, struct slot *s)
 	struct page *p;
 
 	if (f->access != PROT_WRITE) {
-		slot_set(f->mm, s, pte_make(zero_pfn, area_pte_bits(f->area)));
+		slot_fill(f->mm, s, pte_make(zero_pfn, area_pte_bits(f->area)));
 		vm_count(VM_zero_map);
 		return FAULT_OK;
 	}
 	p = page_alloc(PAGE_ANON, 0, ALLOC_ZERO);
 	if (!p)
 		return FAULT_OOM;
-	slot_set(f->mm, s, private_entry(f, p));
+	slot_fill(f->mm, s, private_entry(f, p));
 	count_zero_fill(f);
 	return FAULT_OK;
 }
@@ -131,7 +131,7 @@ static void map_cache(struct fault *f, struct slot *s, struct page *cache)
 	if ((f->area->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
 		bits |= PTE_WRITE;
 	page_map(cache);
-	slot_set(f->mm, s, pte_make(page_to_pfn(cache), bits));
+	slot_fill(f->mm, s, pte_make(page_to_pfn(cache), bits));
 	vm_count(VM_file_map);
 }
 
@@ -143,7 +143,7 @@ static enum fault_result copy_cache(struct fault *f, struct slot *s, struct page
 	if (!p)
 		return FAULT_OOM;
 	mmu_copy_frame(page_to_pfn(p), page_to_pfn(cache));
-	slot_set(f->mm, s, private_entry(f, p));
+	slot_fill(f->mm, s, private_entry(f, p));
 	count_copy(f);
 	return FAULT_OK;
 }
@@ -257,7 +257,7 @@ static enum fault_result fault_in(struct fault *f)
 	enum fault_result r;
 	struct slot s;
 
-	if (tree_own(f->mm, f->va, 1, &s))
+	if (tree_own(f->mm, f->va, &s))
 		return FAULT_OOM;
 	r = resolve(f, &s);
 	slot_put(&s);

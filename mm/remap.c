@@ -23,7 +23,7 @@ static int own_destination(struct mm *mm, const struct move *m)
 	     va = tree_next(mm, va + PAGE_SIZE, m->old + len)) {
 		struct slot s;
 
-		if (tree_own(mm, m->new + (va - m->old), 1, &s))
+		if (tree_own(mm, m->new + (va - m->old), &s))
 			return -ENOMEM;
 		slot_put(&s);
 	}
@@ -40,13 +40,13 @@ static void move_entries(struct mm *mm, const struct move *m)
 		pte_t e;
 
 		/* Neither can fail: own_range() and own_destination() went before. */
-		if (tree_own(mm, va, 1, &s))
+		if (tree_own(mm, va, &s))
 			continue;
-		e = slot_set(mm, &s, (pte_t){0});
+		e = slot_take(mm, &s);
 		slot_put(&s);
-		if (tree_own(mm, m->new + (va - m->old), 1, &s))
+		if (tree_own(mm, m->new + (va - m->old), &s))
 			continue;
-		slot_set(mm, &s, e);
+		slot_fill(mm, &s, e);
 		slot_put(&s);
 	}
 	mmu_flush_range(&mm->mmu, m->old, m->old + len);

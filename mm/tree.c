@@ -192,7 +192,7 @@ static int copy_group(struct page *dst, struct page *src, unsigned first, unsign
 	}
 	dst->table.live = (u16)(dst->table.live + live);
 	if (live)
-		table_note(dst, first);
+		table_note(dst, &to[first]);
 	return err;
 }
 
@@ -222,7 +222,7 @@ int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
 static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct page *table)
 {
 	atomic_store(&table->mapcount, 1);
-	table_note(parent, (unsigned)(slot - table_entries(parent)));
+	table_note(parent, slot);
 	pte_store(slot, pte_make(page_to_pfn(table), TABLE_BITS));
 	parent->table.live++;
 	atomic_inc(&mm->table_frames);
@@ -248,10 +248,10 @@ static void unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t 
 }
 
 /* The slow half of own_child(): the entry is none, or lacks W. */
-static struct page *own_child_slow(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t va)
+static __noinline pte_t *own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va)
 {
+	struct page *parent = virt_to_page(slot), *spare = NULL, *child;
 	unsigned level = parent->level;
-	struct page *spare = NULL, *child;
 	pte_t e = pte_load(slot);
 
 	if (pte_none(e) || page_mapcount(pfn_to_page(pte_pfn(e))) != 1) {
@@ -276,42 +276,40 @@ static struct page *own_child_slow(struct mm *mm, struct page *parent, pte_t *sl
 			spare = NULL;
 		}
 	}
-	child = pfn_to_page(pte_pfn(pte_load(slot)));
+	e = pte_load(slot);
 	spin_unlock(&parent->lock);
 	if (spare)
 		table_free(spare);
-	return child;
+	return pfn_to_virt(pte_pfn(e));
 }
 
-/* The table below entry `slot` of an owned parent, made, armed or copied so that it is owned too.
+/*
+ * The entries of the table below entry `slot` of an owned table, made, armed or copied so that it
+ * is owned too. NULL: no memory.
  */
-static inline struct page *own_child(struct mm *mm, struct page *parent, pte_t *slot, vaddr_t va)
+static inline pte_t *own_child(struct mm *mm, pte_t *slot, vaddr_t va)
 {
 	pte_t e = pte_load(slot);
 
 	if (likely(pte_writable(e)))
-		return pfn_to_page(pte_pfn(e)); /* by "protect": its mapcount is 1 */
-	return own_child_slow(mm, parent, slot, va);
+		return pfn_to_virt(pte_pfn(e)); /* by "protect": its mapcount is 1 */
+	return own_child_slow(mm, slot, va);
 }
 
-int tree_own(struct mm *mm, vaddr_t va, unsigned level, struct slot *s)
+int tree_own(struct mm *mm, vaddr_t va, struct slot *s)
 {
-	struct page *table = mm->root;
+	pte_t *table = pfn_to_virt(mm->mmu.root);
 
-	for (unsigned l = TABLE_LEVELS; l > level; l--) {
-		table = own_child(mm, table, &table_entries(table)[level_index(va, l)], va);
-		if (!table)
+#pragma GCC unroll 4
+	for (unsigned l = TABLE_LEVELS; l > 1; l--) {
+		table = own_child(mm, &table[level_index(va, l)], va);
+		if (unlikely(!table))
 			return -ENOMEM;
 	}
-	spin_lock(&table->lock);
-	s->table = table;
-	s->pte = &table_entries(table)[level_index(va, level)];
+	s->table = virt_to_page(table);
+	s->pte = &table[level_index(va, 1)];
+	spin_lock(&s->table->lock);
 	return 0;
-}
-
-void slot_put(struct slot *s)
-{
-	spin_unlock(&s->table->lock);
 }
 
 static void count_leaf(struct mm *mm, struct page *table, pte_t e, int sign)
@@ -325,26 +323,20 @@ static void count_leaf(struct mm *mm, struct page *table, pte_t e, int sign)
 	atomic_add(&mm->rss[kind], sign);
 }
 
-pte_t slot_set(struct mm *mm, struct slot *s, pte_t new)
+void slot_fill(struct mm *mm, struct slot *s, pte_t new)
 {
-	pte_t old = pte_load(s->pte);
+	count_leaf(mm, s->table, new, 1);
+	s->table->table.live++;
+	table_note(s->table, s->pte);
+	pte_store(s->pte, new);
+}
 
-	if (pte_none(new)) {
-		old = pte_take(s->pte);
-	} else {
-		if (!pte_none(old))
-			old = pte_take(s->pte);
-		table_note(s->table, (unsigned)(s->pte - table_entries(s->table)));
-		pte_store(s->pte, new);
-	}
-	if (!pte_none(old)) {
-		count_leaf(mm, s->table, old, -1);
-		s->table->table.live--;
-	}
-	if (!pte_none(new)) {
-		count_leaf(mm, s->table, new, 1);
-		s->table->table.live++;
-	}
+pte_t slot_take(struct mm *mm, struct slot *s)
+{
+	pte_t old = pte_take(s->pte);
+
+	count_leaf(mm, s->table, old, -1);
+	s->table->table.live--;
 	return old;
 }
 
@@ -397,7 +389,7 @@ static void zap_leaves(struct mm *mm, struct page *table, vaddr_t start, vaddr_t
 		if (pte_none(pte_load(s.pte)))
 			continue;
 		spin_lock(&table->lock);
-		old = slot_set(mm, &s, (pte_t){0});
+		old = slot_take(mm, &s);
 		spin_unlock(&table->lock);
 		gather_add(g, va, PAGE_SIZE, pte_page(old));
 	}
@@ -414,7 +406,7 @@ static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t e
 		return 0;
 	}
 	for (vaddr_t va = start; va < end; va = next) {
-		pte_t *slot = &table_entries(table)[level_index(va, table->level)];
+		pte_t *slot = &table_entries(table)[level_index(va, table->level)], *below;
 		struct page *child;
 		int err;
 
@@ -425,9 +417,10 @@ static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t e
 			zap_subtree(mm, table, slot, va, g);
 			continue;
 		}
-		child = own_child(mm, table, slot, va);
-		if (!child)
+		below = own_child(mm, slot, va);
+		if (!below)
 			return -ENOMEM;
+		child = virt_to_page(below);
 		err = zap_range(mm, child, va, next, g);
 		if (err)
 			return err;
@@ -441,14 +434,14 @@ static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t e
  */
 static int own_edge(struct mm *mm, vaddr_t va)
 {
-	struct page *table = mm->root;
+	pte_t *table = table_entries(mm->root);
 
 	for (unsigned l = TABLE_LEVELS; l > 1 && va & (level_size(l) - 1); l--) {
-		pte_t *slot = &table_entries(table)[level_index(va, l)];
+		pte_t *slot = &table[level_index(va, l)];
 
 		if (pte_none(pte_load(slot)))
 			break;
-		table = own_child(mm, table, slot, va);
+		table = own_child(mm, slot, va);
 		if (!table)
 			return -ENOMEM;
 	}
@@ -487,8 +480,11 @@ static int for_each_range(struct mm *mm, struct page *table, vaddr_t start, vadd
 			fn(mm, va, &s, arg);
 			spin_unlock(&table->lock);
 		} else {
-			struct page *child = own_child(mm, table, slot, va);
-			int err = child ? for_each_range(mm, child, va, next, fn, arg) : -ENOMEM;
+			pte_t *below = own_child(mm, slot, va);
+			int err = -ENOMEM;
+
+			if (below)
+				err = for_each_range(mm, virt_to_page(below), va, next, fn, arg);
 
 			if (err)
 				return err;

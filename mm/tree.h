@@ -49,10 +49,10 @@ static inline unsigned table_next(const pte_t *e, unsigned i)
 	     groups_ && ((i) = (unsigned)__builtin_ctzll(groups_) * TABLE_GROUP, true); \
 	     groups_ &= groups_ - 1)
 
-/* The table's entry i is about to be filled. The table is locked. */
-static inline void table_note(struct page *table, unsigned i)
+/* This entry of the table is about to be filled. The table is locked. */
+static inline void table_note(struct page *table, const pte_t *e)
 {
-	table->table.groups |= BIT(i / TABLE_GROUP);
+	table->table.groups |= BIT(((u64)e & ~PAGE_MASK) / (TABLE_GROUP * sizeof(pte_t)));
 }
 
 /* The frame that an entry references where it is counted; NULL for the zero page and other reserved
@@ -68,18 +68,23 @@ static inline struct page *pte_page(pte_t e)
 enum rss_kind page_rss_kind(const struct page *page);
 
 /*
- * Owns the path to va down to the table of this level, making tables where there are none, and
- * returns the entry with its table locked; slot_put() ends that. The caller holds mm->lock.
- * 0 or -ENOMEM: what was owned on the way stays owned, which nobody can tell.
+ * Owns the path to va down to its leaf table, making tables where there are none, and returns the
+ * leaf entry with its table locked; slot_put() ends that. The caller holds mm->lock. 0 or -ENOMEM:
+ * what was owned on the way stays owned, which nobody can tell.
  */
-int __must_check tree_own(struct mm *mm, vaddr_t va, unsigned level, struct slot *s);
-void slot_put(struct slot *s);
+int __must_check tree_own(struct mm *mm, vaddr_t va, struct slot *s);
+
+static inline void slot_put(struct slot *s)
+{
+	spin_unlock(&s->table->lock);
+}
 
 /*
- * Sets the entry of an owned, locked leaf. Keeps live counts and RSS; does not touch the mapcount
- * of either frame, nor flush: the caller does both. Returns what the entry was.
+ * Fills an owned, locked leaf entry that is none; empties one that is not, and returns what it was.
+ * Live counts and RSS follow; mapcounts and flushing are the caller's.
  */
-pte_t slot_set(struct mm *mm, struct slot *s, pte_t new);
+void slot_fill(struct mm *mm, struct slot *s, pte_t new);
+pte_t slot_take(struct mm *mm, struct slot *s);
 
 /* Drops one entry's reference to a frame; a table nobody references any more drops its entries in
  * turn. */
@@ -105,7 +110,7 @@ int __must_check tree_own_range(struct mm *mm, vaddr_t start, vaddr_t end);
 
 /*
  * Owns each path of [start, end) that has a leaf table, and calls fn with each non-empty leaf
- * entry, its table locked. fn may use slot_set(). Caller holds mm->lock exclusive. -ENOMEM: some
+ * entry, its table locked. fn may use slot_take(). Caller holds mm->lock exclusive. -ENOMEM: some
  * were not visited; cannot be after tree_own_range().
  */
 typedef void (*tree_leaf_fn)(struct mm *mm, vaddr_t va, struct slot *s, void *arg);
