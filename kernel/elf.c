@@ -176,11 +176,12 @@ static void mark_segments(struct mm *mm, const struct object *o)
 
 		if (ph->type != PT_LOAD || !ph->memsz)
 			continue;
-		mm->code_start = min(mm->code_start, at);
 		mm->data_start = max(mm->data_start, at);
 		mm->data_end = max(mm->data_end, at + ph->filesz);
-		if (ph->flags & PF_X)
+		if (ph->flags & PF_X) {
+			mm->code_start = min(mm->code_start, at);
 			mm->code_end = max(mm->code_end, at + ph->filesz);
+		}
 	}
 }
 

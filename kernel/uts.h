@@ -3,8 +3,12 @@
 
 #include "kernel/lib/compiler.h"
 
-#define UTS_LEN	     65 /* with the NUL, each field */
+#define UTS_LEN 65 /* with the NUL, each field */
+#ifdef __clang__
 #define UTS_COMPILER __VERSION__
+#else
+#define UTS_COMPILER "gcc " __VERSION__
+#endif
 
 /* struct utsname of the ABI. nodename and domainname change; the kernel is not preempted in
  * between. */

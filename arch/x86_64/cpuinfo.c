@@ -207,6 +207,6 @@ void cpu_describe(u32 cpu, void (*text)(void *arg, const char *text), void *arg)
 	    apic);
 	say(&d, "cpuid level\t: %u\nwp\t\t: yes\n", max_leaf(0));
 	say_flags(&d);
-	say_hertz(&d, "bogomips\t: ", clock_tsc_hz() * 2);
+	say(&d, "bogomips\t: %lu.%02lu\n", clock_tsc_hz() / 500000, clock_tsc_hz() / 5000 % 100);
 	say_sizes(&d);
 }

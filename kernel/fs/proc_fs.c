@@ -246,7 +246,8 @@ static ssize_t proc_file_write(struct file *f, struct io_iter *it, loff_t *pos)
 {
 	struct proc_open *o = f->private;
 	size_t len = min(it->left, PAGE_SIZE - 1);
-	char small[64], *text = small; /* a number in need of no memory, since one of them trims it */
+	char small[64],
+	    *text = small; /* a number in need of no memory, since one of them trims it */
 	ssize_t done;
 
 	if (!o->node->entry->write)

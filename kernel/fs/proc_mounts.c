@@ -23,7 +23,7 @@ static struct mount *nth_mount(u64 n)
 	return found;
 }
 
-static void show_mount_flags(struct seq *s, u32 flags)
+static void show_mount_flags(struct seq *s, const struct mount *m)
 {
 	static const struct {
 		u32 flag;
@@ -32,8 +32,13 @@ static void show_mount_flags(struct seq *s, u32 flags)
 	    {MS_NOSUID, ",nosuid"},   {MS_NODEV, ",nodev"},	      {MS_NOEXEC, ",noexec"},
 	    {MS_NOATIME, ",noatime"}, {MS_NODIRATIME, ",nodiratime"}, {MS_RELATIME, ",relatime"},
 	};
+	u32 flags = m->flags;
 
-	seq_puts(s, flags & MS_RDONLY ? "ro" : "rw");
+	seq_puts(s, m->flags & MS_RDONLY ? "ro" : "rw");
+	/* What mount(2) attaches keeps access times so, unless told otherwise; the first root is
+	 * Linux's exception. */
+	if (m->parent != m && !(flags & (MS_NOATIME | MS_STRICTATIME)))
+		flags |= MS_RELATIME;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (flags & names[i].flag)
 			seq_puts(s, names[i].name);
@@ -80,7 +85,7 @@ static void mounts_line(struct seq *s, const struct mount *m, const char *where)
 	seq_putc(s, ' ');
 	seq_escape(s, where, " \t\n\\");
 	seq_printf(s, " %s ", m->sb->type->name);
-	show_mount_flags(s, m->flags);
+	show_mount_flags(s, m);
 	seq_puts(s, " 0 0\n");
 }
 
@@ -96,7 +101,7 @@ static void mountinfo_line(struct seq *s, const struct mount *m, const char *whe
 		   dev_major(m->sb->dev), dev_minor(m->sb->dev));
 	seq_escape(s, where, " \t\n\\");
 	seq_putc(s, ' ');
-	show_mount_flags(s, m->flags);
+	show_mount_flags(s, m);
 	seq_printf(s, " - %s ", m->sb->type->name);
 	seq_escape(s, source_of(m), " \t\n\\#");
 	seq_printf(s, " %s\n", m->flags & MS_RDONLY ? "ro" : "rw");

@@ -143,16 +143,29 @@ static int show_cmdline(struct seq *s, void *arg)
 	return 0;
 }
 
+struct device_list {
+	struct seq *s;
+	u32 major; /* of the line before, which goes for all minors of that name */
+	const char *name;
+};
+
 static void show_device(u32 major, const char *name, void *arg)
 {
-	seq_printf(arg, "%3u %s\n", major, name);
+	struct device_list *l = arg;
+
+	if (!l->name || major != l->major || strcmp(name, l->name))
+		seq_printf(l->s, "%3u %s\n", major, name);
+	l->major = major;
+	l->name = name;
 }
 
 static int show_devices(struct seq *s, void *arg)
 {
+	struct device_list l = {.s = s};
+
 	(void)arg;
 	seq_puts(s, "Character devices:\n");
-	chrdev_for_each(show_device, s);
+	chrdev_for_each(show_device, &l);
 	seq_puts(s, "\nBlock devices:\n");
 	return 0;
 }
