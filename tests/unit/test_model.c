@@ -52,7 +52,7 @@ int main(void)
 			const char *m;
 
 			r.seed = seed + i;
-			r.fail = i % 2;
+			r.fail = r.seed % 2;
 			m = panic_of(run, &r);
 			if (m)
 				tap_fail("level %d, seed %lu: %s", level, r.seed, m);
