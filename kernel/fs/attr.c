@@ -90,7 +90,11 @@ static bool may_give(const struct inode *i, const struct owner *to)
 	const struct cred *c = &current->cred;
 	bool member = to->gid == i->gid || to->gid == c->fsgid;
 
-	if (c->fsuid == 0 || (to->uid == ~0u && to->gid == ~0u))
+	if (c->fsuid == 0)
+		return true;
+	/* To change nothing needs no right, unless it takes privileges off the file. */
+	if (to->uid == ~0u && to->gid == ~0u &&
+	    (S_ISDIR(i->mode) || !(i->mode & (S_ISUID | S_ISGID))))
 		return true;
 	if (c->fsuid != i->uid || (to->uid != ~0u && to->uid != i->uid))
 		return false;
@@ -260,9 +264,11 @@ static int truncate_path(const struct path *p, u64 size)
 		signal_process(current->proc, SIGXFSZ, NULL);
 		return -EFBIG;
 	}
-	if (current->cred.fsuid != 0 && (i->mode & S_ISUID)) {
+	if (current->cred.fsuid != 0 && (i->mode & (S_ISUID | S_ISGID))) {
 		attr.valid |= ATTR_MODE;
 		attr.mode = i->mode & ~S_ISUID;
+		if (i->mode & S_IXGRP)
+			attr.mode &= ~S_ISGID;
 	}
 	return notify_change(p, &attr);
 }

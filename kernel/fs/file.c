@@ -51,6 +51,21 @@ struct file *file_get(struct file *f)
 	return f;
 }
 
+int file_get_write(struct file *f)
+{
+	int err = inode_get_write(f->inode);
+
+	if (!err)
+		atomic_inc(&f->path.mnt->writers);
+	return err;
+}
+
+void file_put_write(struct file *f)
+{
+	atomic_dec(&f->path.mnt->writers);
+	inode_put_write(f->inode);
+}
+
 void file_put(struct file *f)
 {
 	if (atomic_dec(&f->refs))
@@ -59,7 +74,7 @@ void file_put(struct file *f)
 		f->ops->release(f);
 	locks_release(f);
 	if (file_writable(f) && S_ISREG(f->inode->mode))
-		inode_put_write(f->inode);
+		file_put_write(f);
 	if (f->executed)
 		inode_allow_write(f->inode);
 	path_put(&f->path);

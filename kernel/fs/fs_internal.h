@@ -17,6 +17,9 @@ void device_init(void);
 /* One more file open for writing: 0 or -ETXTBSY while it runs. */
 int inode_get_write(struct inode *i);
 void inode_put_write(struct inode *i);
+/* f is open for writing: counted for its inode and its mount. */
+int file_get_write(struct file *f);
+void file_put_write(struct file *f);
 /* A read of f: its access time. */
 void file_accessed(struct file *f);
 

@@ -85,6 +85,8 @@ static int mount_remount(const struct path *at, u32 flags)
 {
 	if (at->dentry != at->mnt->root)
 		return -EINVAL;
+	if ((flags & MS_RDONLY) && atomic_load(&at->mnt->writers))
+		return -EBUSY;
 	WRITE_ONCE(at->mnt->flags, flags & MOUNT_FLAGS);
 	return 0;
 }

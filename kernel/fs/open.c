@@ -5,8 +5,9 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-#define OPEN_KEPT (~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) /* in file->flags, during the open \
-							       */
+#define OPEN_KEPT                                                                      \
+	(~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) /* in file->flags, during the open \
+						     */
 
 static u32 open_mask(u32 flags)
 {
@@ -58,13 +59,13 @@ static struct file *file_from_path(struct path *p, u32 flags)
 		return f;
 	}
 	if (writes && S_ISREG(i->mode))
-		err = inode_get_write(i);
+		err = file_get_write(f);
 	if (!err && S_ISSOCK(i->mode))
 		err = -ENXIO;
 	if (!err && f->ops->open) {
 		err = f->ops->open(i, f);
 		if (err && writes && S_ISREG(i->mode))
-			inode_put_write(i);
+			file_put_write(f);
 	}
 	if (err) {
 		path_put(p);

@@ -145,8 +145,11 @@ static ssize_t put_chunk(struct pipe *p, struct io_iter *it, size_t limit)
 	if (!*frame)
 		return -ENOMEM;
 	got = iter_get(it, (char *)page_to_virt(*frame) + offset, n);
-	p->head += (u32)got;
-	return got ? (ssize_t)got : -EFAULT;
+	/* What could be copied in part is not written at all. */
+	if (got < n)
+		return -EFAULT;
+	p->head += (u32)n;
+	return (ssize_t)n;
 }
 
 /* Puts as much as fits; where `whole`, all or nothing. */

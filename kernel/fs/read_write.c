@@ -9,12 +9,20 @@
 #define IOV_MAX	   1024
 #define IOV_INLINE 8
 
+/* A position from which it->left bytes would go past what a position can say. */
+static bool overflows(const struct file *f, const struct io_iter *it, loff_t pos)
+{
+	return f->ops->seek && pos > (loff_t)(MAX_FILE_SIZE - it->left);
+}
+
 ssize_t file_read(struct file *f, struct io_iter *it, loff_t *pos)
 {
 	if (!file_readable(f))
 		return -EBADF;
 	if (!f->ops->read)
 		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
+	if (unlikely(overflows(f, it, *pos)))
+		return -EINVAL;
 	return f->ops->read(f, it, pos);
 }
 
@@ -23,6 +31,8 @@ ssize_t file_write(struct file *f, struct io_iter *it, loff_t *pos)
 	if (!file_writable(f))
 		return -EBADF;
 	if (!f->ops->write)
+		return -EINVAL;
+	if (unlikely(overflows(f, it, *pos)))
 		return -EINVAL;
 	return f->ops->write(f, it, pos);
 }
@@ -99,22 +109,31 @@ static long rw_at(s32 fd, struct io_iter *it, rw_fn fn, loff_t pos)
 	return n;
 }
 
-/* An iterator over [buf, n); -EFAULT where that is not user memory. */
-static int import_buffer(struct io_iter *it, const void __user *buf, u64 n)
+/*
+ * An iterator over [buf, n); -EFAULT where that is not user memory, or -EBADF where fd would have
+ * been refused before that.
+ */
+static int import_buffer(s32 fd, struct io_iter *it, const void __user *buf, u64 n, rw_fn fn)
 {
-	if ((s64)n < 0)
-		return -EINVAL;
-	n = min(n, (u64)MAX_RW);
-	if (!user_range_ok(buf, n))
-		return -EFAULT;
-	iter_user(it, buf, n);
-	return 0;
+	struct file *f;
+	bool usable;
+
+	if (likely(user_range_ok(buf, n))) {
+		iter_user(it, buf, min(n, (u64)MAX_RW));
+		return 0;
+	}
+	f = fd_get(fd);
+	if (!f)
+		return -EBADF;
+	usable = fn == file_read ? file_readable(f) : file_writable(f);
+	file_put(f);
+	return usable ? -EFAULT : -EBADF;
 }
 
 SYSCALL3(read, s32, fd, void __user *, buf, u64, n)
 {
 	struct io_iter it;
-	int err = import_buffer(&it, buf, n);
+	int err = import_buffer(fd, &it, buf, n, file_read);
 
 	return err ? err : rw_at_file_pos(fd, &it, file_read);
 }
@@ -122,7 +141,7 @@ SYSCALL3(read, s32, fd, void __user *, buf, u64, n)
 SYSCALL3(write, s32, fd, const void __user *, buf, u64, n)
 {
 	struct io_iter it;
-	int err = import_buffer(&it, buf, n);
+	int err = import_buffer(fd, &it, buf, n, file_write);
 
 	return err ? err : rw_at_file_pos(fd, &it, file_write);
 }
@@ -130,7 +149,7 @@ SYSCALL3(write, s32, fd, const void __user *, buf, u64, n)
 SYSCALL4(pread64, s32, fd, void __user *, buf, u64, n, s64, pos)
 {
 	struct io_iter it;
-	int err = import_buffer(&it, buf, n);
+	int err = import_buffer(fd, &it, buf, n, file_read);
 
 	return err ? err : rw_at(fd, &it, file_read, pos);
 }
@@ -138,7 +157,7 @@ SYSCALL4(pread64, s32, fd, void __user *, buf, u64, n, s64, pos)
 SYSCALL4(pwrite64, s32, fd, const void __user *, buf, u64, n, s64, pos)
 {
 	struct io_iter it;
-	int err = import_buffer(&it, buf, n);
+	int err = import_buffer(fd, &it, buf, n, file_write);
 
 	return err ? err : rw_at(fd, &it, file_write, pos);
 }

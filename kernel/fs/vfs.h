@@ -166,8 +166,9 @@ struct super_block {
 };
 
 struct mount {
-	u32 refs;  /* paths through it, and the tree of mounts. Atomic. */
-	u32 flags; /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME... */
+	u32 refs;    /* paths through it, and the tree of mounts. Atomic. */
+	u32 flags;   /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME... */
+	u32 writers; /* regular files open for writing through it. Atomic. */
 	s32 id;
 	struct mount *parent;	   /* referenced; the root's is itself, a detached one's NULL */
 	struct dentry *mountpoint; /* in the parent; referenced */
@@ -324,8 +325,8 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, loff_t pos);
 /* Opens a path for the kernel, with the current task's root and directory. ERR_PTR on failure. */
 struct file *file_open(const char *path, u32 flags, u32 mode);
 /*
- * Opens a program for exec: a regular file with an x bit for the caller, else -EACCES. Nobody writes
- * to it while this file is open; -ETXTBSY where somebody does.
+ * Opens a program for exec: a regular file with an x bit for the caller, else -EACCES. Nobody
+ * writes to it while this file is open; -ETXTBSY where somebody does.
  */
 struct file *file_open_exec(s32 dirfd, const char *path, u32 flags);
 /* An open file over ops with no name but `name` ("pipe:", "[eventfd]"): pipes and their kin. Takes
