@@ -25,7 +25,8 @@ PANIC = "panic"
 RESET = "reset"  # a triple fault, or a reboot that nobody asked for
 HANG = "hang"
 
-ANSI = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|c)")
+ANSI = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[c78])")
+HALF = re.compile(r"\x1b(\[[0-9;?=]*|[()])?$")  # one that has only begun
 
 
 @dataclass(repr=False)
@@ -105,6 +106,7 @@ class Run:
         args += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
         args += ["-mon", "chardev=qmp,mode=control"]
         self.text = ""
+        self.half = ""
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             args,
@@ -145,7 +147,11 @@ class Run:
         if not data:
             self.open = False
             return False
-        self.text += ANSI.sub("", data.decode("utf-8", "replace")).replace("\r", "")
+        text = self.half + data.decode("utf-8", "replace")
+        half = HALF.search(text)
+        self.half = half[0] if half else ""
+        text = text[: len(text) - len(self.half)]
+        self.text += ANSI.sub("", text).replace("\r", "")
         return True
 
     def send(self, text):
