@@ -150,7 +150,7 @@ static int copy_mm(struct task *t, const struct fork_request *r)
 		t->mm = mm;
 		return 0;
 	}
-	t->mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp);
+	t->mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp, arch_fsbase(current));
 	return t->mm ? 0 : -ENOMEM;
 }
 

@@ -7,6 +7,7 @@
 #include "kernel/cmdline.h"
 #include "kernel/fs/proc.h"
 #include "kernel/fs/vfs.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
@@ -38,14 +39,19 @@ static void start_machine(u32 magic, u32 tags)
 	timer_init();
 }
 
+/* fork_share=0..4|auto */
 static void set_fork_share(void)
 {
+	char word[8] = "";
 	u64 level = cmdline_get_u64("fork_share", (u64)vm_fork_share_level);
 
-	if (level <= FORK_SHARE_MAX)
+	cmdline_get("fork_share", word, sizeof(word));
+	if (!strcmp(word, "auto"))
+		level = FORK_SHARE_AUTO;
+	if (level <= FORK_SHARE_AUTO && (level <= FORK_SHARE_MAX || word[0] == 'a'))
 		vm_fork_share_level = (int)level;
 	else
-		log_warn("fork_share=%llu is not a level: 0 to %u are", (unsigned long long)level,
+		log_warn("fork_share=%s is not a level: 0 to %u and auto are", word,
 			 FORK_SHARE_MAX);
 }
 

@@ -15,3 +15,9 @@ struct family {
 struct family *family_create(void);
 void family_join(struct family *f, struct mm *mm);
 void family_leave(struct mm *mm);
+
+/* Creation and teardown by halves, for fork. An mm with a root and nothing else; NULL: no memory.
+ */
+struct mm *mm_alloc(void) __must_check;
+/* Drops areas, tree and family of an mm that has them. */
+void mm_drop_contents(struct mm *mm);

@@ -1,4 +1,4 @@
-/* Address spaces come and go: creation, fork, teardown. */
+/* Address spaces come and go: creation and teardown. Fork is mm/fork.c's. */
 #include "mm/mm.h"
 #include "kernel/errno.h"
 #include "kernel/panic.h"
@@ -9,8 +9,6 @@
 #include "mm/rmap.h"
 #include "mm/stat.h"
 #include "mm/tree.h"
-
-int vm_fork_share_level = 1;
 
 static struct slab_cache *mm_cache, *family_cache;
 
@@ -56,8 +54,7 @@ void family_leave(struct mm *mm)
 		slab_free(family_cache, f);
 }
 
-/* An mm with a root and nothing else: no areas, no family. */
-static struct mm *mm_alloc(void)
+struct mm *mm_alloc(void)
 {
 	struct mm *mm = slab_zalloc(mm_cache);
 
@@ -126,7 +123,7 @@ static void drop_tree(struct mm *mm)
 }
 
 /* The lock is for readers of /proc, who find the areas whole or gone. */
-static void drop_contents(struct mm *mm)
+void mm_drop_contents(struct mm *mm)
 {
 	rmap_remove_mm(mm);
 	rwsem_write_lock(&mm->lock);
@@ -175,124 +172,6 @@ void mm_put_user(struct mm *mm)
 {
 	if (atomic_dec(&mm->users))
 		return;
-	drop_contents(mm);
+	mm_drop_contents(mm);
 	mm_put(mm);
-}
-
-/* What a child takes over as it is. The pointers and counts that need care are set by the caller.
- */
-static void copy_fields(struct mm *to, const struct mm *from)
-{
-	to->mmap_base = from->mmap_base;
-	to->brk_start = from->brk_start;
-	to->brk = from->brk;
-	to->code_start = from->code_start;
-	to->code_end = from->code_end;
-	to->data_start = from->data_start;
-	to->data_end = from->data_end;
-	to->stack_start = from->stack_start;
-	to->arg_start = from->arg_start;
-	to->arg_end = from->arg_end;
-	to->env_start = from->env_start;
-	to->env_end = from->env_end;
-	to->vdso = from->vdso;
-	for (unsigned i = 0; i < sizeof(to->saved_auxv) / sizeof(to->saved_auxv[0]); i++)
-		to->saved_auxv[i] = from->saved_auxv[i];
-	to->total_pages = to->peak_total = from->total_pages;
-	to->data_pages = from->data_pages;
-	to->stack_pages = from->stack_pages;
-	to->exec_pages = from->exec_pages;
-	to->limit_stack = from->limit_stack;
-	to->limit_as = from->limit_as;
-	to->limit_data = from->limit_data;
-	to->no_aslr = from->no_aslr;
-	to->oom_score_adj = from->oom_score_adj;
-	to->commit_pages = from->commit_pages;
-}
-
-/*
- * Shares or copies the parent's tree, and leaves the parent's CPUs no writable translation of what
- * is shared now. On failure the child holds what was copied so far.
- */
-static int fork_tree(struct mm *child, struct mm *parent)
-{
-	int err = tree_copy_table(child->root, parent->root, (unsigned)vm_fork_share_level);
-
-	mmu_flush_all(&parent->mmu);
-	if (err)
-		return err;
-	for (unsigned k = 0; k < RSS_KINDS; k++)
-		child->rss[k] = atomic_load(&parent->rss[k]);
-	child->table_frames = atomic_load(&parent->table_frames);
-	child->peak_rss = mm_rss(child);
-	vm_count(VM_fork);
-	return 0;
-}
-
-/* Takes from the child what its areas say that fork leaves out. */
-static int fork_exceptions(struct mm *child)
-{
-	struct gather g;
-	struct area *a, *next;
-	int err = 0;
-
-	for (a = area_first(child); a; a = area_next(a))
-		if (a->flags & (VM_DONTCOPY | VM_WIPEONFORK | VM_LOCKED))
-			break;
-	if (!a)
-		return 0;
-	if (area_own(child))
-		return -ENOMEM;
-	gather_init(&g, child);
-	for (a = area_first(child); a && !err; a = next) {
-		next = area_next(a);
-		if (a->flags & VM_LOCKED)
-			area_set_flags(child, a, a->flags & ~VM_LOCKED);
-		if (!(a->flags & (VM_DONTCOPY | VM_WIPEONFORK)))
-			continue;
-		err = tree_zap(child, a->start, a->end, &g);
-		gather_flush(&g);
-		if (!err && a->flags & VM_DONTCOPY) {
-			child->commit_pages -= commit_give_back(a->flags, area_pages(a));
-			area_remove(child, a);
-		}
-	}
-	return err;
-}
-
-static int fork_locked(struct mm *child, struct mm *parent)
-{
-	int err = commit_reserve(parent->commit_pages, false);
-
-	if (err)
-		return err;
-	copy_fields(child, parent);
-	child->areas = area_set_share(parent->areas);
-	child->exe = parent->exe ? file_get(parent->exe) : NULL;
-	family_join(parent->family, child);
-	rmap_add_mm(child);
-	child->locked_pages = parent->locked_pages;
-	err = fork_tree(child, parent);
-	if (!err)
-		err = fork_exceptions(child);
-	return err;
-}
-
-struct mm *mm_fork(struct mm *parent, vaddr_t stack)
-{
-	struct mm *child = mm_alloc();
-	int err;
-
-	(void)stack; /* the levels that share tables hand the stack's page over beforehand */
-	if (!child)
-		return NULL;
-	rwsem_write_lock(&parent->lock);
-	err = fork_locked(child, parent);
-	rwsem_write_unlock(&parent->lock);
-	if (!err)
-		return child;
-	if (child->areas)
-		drop_contents(child);
-	mm_put(child);
-	return NULL;
 }

@@ -93,9 +93,10 @@ void mm_init(void);
 struct mm *mm_create(void) __must_check;
 /*
  * A copy of the parent's address space, copy-on-write as deep as vm_fork_share_level says.
- * `stack` is the user stack pointer. NULL: no memory, and nothing has changed.
+ * `stack` is the user stack pointer, `tls` where thread-local data lies: what both sides will write
+ * first. NULL: no memory, and nothing has changed.
  */
-struct mm *mm_fork(struct mm *parent, vaddr_t stack) __must_check;
+struct mm *mm_fork(struct mm *parent, vaddr_t stack, vaddr_t tls) __must_check;
 void mm_get(struct mm *mm);	 /* one more `refs` */
 void mm_put(struct mm *mm);	 /* the last one frees the struct */
 void mm_get_user(struct mm *mm); /* one more task: `users` (mm_create and mm_fork hand out one) */
@@ -153,5 +154,6 @@ int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct pa
  * fork_share=N on the command line, /proc/sys/vm/fork_share_level: what hangs below this level of
  * the tree is shared by fork. 0 copies data too, 1 shares data frames, up to 4: all but the root.
  */
-#define FORK_SHARE_MAX TABLE_LEVELS
+#define FORK_SHARE_MAX	TABLE_LEVELS
+#define FORK_SHARE_AUTO (TABLE_LEVELS + 1) /* "auto": as mm/fork.c says */
 extern int vm_fork_share_level;

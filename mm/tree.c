@@ -150,8 +150,8 @@ static int copy_frame_entry(pte_t *from, pte_t *to)
 	return 0;
 }
 
-/* Copies the table below *from, and what hangs below it as far as share_level says. */
-static int copy_table_entry(pte_t *from, pte_t *to, unsigned level, unsigned share_level)
+/* Copies the table below *from, and what hangs below it as far as `how` says. */
+static int copy_table_entry(pte_t *from, pte_t *to, unsigned level, struct tree_copy *how)
 {
 	struct page *copy = table_alloc(level);
 	int err;
@@ -160,25 +160,39 @@ static int copy_table_entry(pte_t *from, pte_t *to, unsigned level, unsigned sha
 		return -ENOMEM;
 	atomic_store(&copy->mapcount, 1);
 	*to = pte_make(page_to_pfn(copy), TABLE_BITS);
-	err = tree_copy_table(copy, pfn_to_page(pte_pfn(pte_load(from))), share_level);
+	err = tree_copy_table(copy, pfn_to_page(pte_pfn(pte_load(from))), how);
 	vm_count(VM_fork_copied_tables);
 	return err;
 }
 
-/* One entry of a table of this level. On failure *to references what was copied, or nothing. */
-static int copy_entry(pte_t *from, pte_t *to, unsigned level, unsigned share_level)
+/* Whether the table below an entry is shared rather than copied, where how->share_level leaves it
+ * open. */
+static bool share_dense(pte_t e, struct tree_copy *how)
 {
-	if (level - 1 < share_level) {
+	if (how->budget && pfn_to_page(pte_pfn(e))->table.live <= how->sparse) {
+		how->budget--;
+		return false;
+	}
+	return true;
+}
+
+/* One entry of a table of this level. On failure *to references what was copied, or nothing. */
+static int copy_entry(pte_t *from, pte_t *to, unsigned level, struct tree_copy *how)
+{
+	if (level - 1 < how->share_level ||
+	    (how->sparse && level > 1 && share_dense(pte_load(from), how))) {
+		if (level > 1)
+			vm_count(VM_fork_shared_tables);
 		*to = share_entry(from);
 		return 0;
 	}
 	if (level == 1)
 		return copy_frame_entry(from, to);
-	return copy_table_entry(from, to, level - 1, share_level);
+	return copy_table_entry(from, to, level - 1, how);
 }
 
 /* Copies one group of entries. */
-static int copy_group(struct page *dst, struct page *src, unsigned first, unsigned share_level)
+static int copy_group(struct page *dst, struct page *src, unsigned first, struct tree_copy *how)
 {
 	pte_t *from = table_entries(src), *to = table_entries(dst);
 	unsigned live = 0;
@@ -187,7 +201,7 @@ static int copy_group(struct page *dst, struct page *src, unsigned first, unsign
 	for (unsigned i = first; i < first + TABLE_GROUP && !err; i++) {
 		if (pte_none(pte_load(&from[i])))
 			continue;
-		err = copy_entry(&from[i], &to[i], src->level, share_level);
+		err = copy_entry(&from[i], &to[i], src->level, how);
 		live += !pte_none(to[i]);
 	}
 	dst->table.live = (u16)(dst->table.live + live);
@@ -196,7 +210,7 @@ static int copy_group(struct page *dst, struct page *src, unsigned first, unsign
 	return err;
 }
 
-int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
+int tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how)
 {
 	unsigned first;
 	int err = 0;
@@ -204,7 +218,7 @@ int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
 	spin_lock(&src->lock);
 	table_for_each_group(first, src)
 	{
-		err = copy_group(dst, src, first, share_level);
+		err = copy_group(dst, src, first, how);
 		if (err)
 			break;
 	}
@@ -213,7 +227,7 @@ int tree_copy_table(struct page *dst, struct page *src, unsigned share_level)
 	if (src->level == 1)
 		memcpy(dst->table.rss, src->table.rss, sizeof(dst->table.rss));
 	spin_unlock(&src->lock);
-	if (src->level == 1 && share_level)
+	if (src->level == 1 && how->share_level)
 		vm_count_n(VM_fork_shared_pages, dst->table.live);
 	return err;
 }
@@ -237,8 +251,10 @@ static void unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t 
 {
 	struct page *old = pfn_to_page(pte_pfn(pte_load(slot)));
 
+	struct tree_copy share_all = {.share_level = old->level};
+
 	/* Sharing all that lies below cannot fail: nothing is allocated. */
-	if (tree_copy_table(new, old, old->level))
+	if (tree_copy_table(new, old, &share_all))
 		panic("copying a table of level %u failed", old->level);
 	atomic_store(&new->mapcount, 1);
 	pte_store(slot, pte_make(page_to_pfn(new), TABLE_BITS));

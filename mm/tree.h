@@ -130,10 +130,17 @@ struct page *table_alloc(unsigned level) __must_check;
 /* Gives back a table that no entry references. */
 void table_free(struct page *table);
 
+/* How far a copy of a tree goes down, and from where on it shares. */
+struct tree_copy {
+	unsigned share_level; /* what lies below this level is shared */
+	unsigned sparse;      /* not 0: tables with more entries than this are shared too... */
+	unsigned budget;      /* ...and all of them, once this many have been copied */
+};
+
 /*
- * Copies a table into dst, which is new and empty. Frames and tables below `share_level` are
- * shared: W is cleared in both entries of each private one and its mapcount grows; those at or
- * above it are copied in turn. -ENOMEM: dst is partly filled, and the caller drops it; in src some
- * W may have been cleared.
+ * Copies a table into dst, which is new and empty. Of frames and tables that are shared, W is
+ * cleared in both entries of each private one and the mapcount grows; the others are copied in
+ * turn. Uses up how->budget. -ENOMEM: dst is partly filled, and the caller drops it; in src some W
+ * may have been cleared.
  */
-int __must_check tree_copy_table(struct page *dst, struct page *src, unsigned share_level);
+int __must_check tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how);

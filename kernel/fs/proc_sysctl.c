@@ -249,11 +249,44 @@ static int audit(s64 v)
 	return mm_audit() ? 0 : -EIO;
 }
 
+static int fork_share_show(struct seq *s, void *arg)
+{
+	(void)arg;
+	if (vm_fork_share_level == FORK_SHARE_AUTO)
+		seq_puts(s, "auto\n");
+	else
+		seq_printf(s, "%d\n", vm_fork_share_level);
+	return 0;
+}
+
+static ssize_t fork_share_write(struct proc_open *o, char *text, size_t len)
+{
+	s64 v;
+	int err;
+
+	(void)o;
+	if (!strcmp(text, "auto") || !strcmp(text, "auto\n")) {
+		vm_fork_share_level = FORK_SHARE_AUTO;
+		return (ssize_t)len;
+	}
+	err = parse_setting(text, len, &v);
+	if (!err && (v < 0 || v > FORK_SHARE_MAX))
+		err = -EINVAL;
+	if (err)
+		return err;
+	vm_fork_share_level = (int)v;
+	return (ssize_t)len;
+}
+
 static const struct proc_entry vm_entries[] = {
     KNOB_("audit", 0200, .min = 1, .max = 1, .set = audit),
     KNOB_("drop_caches", 0200, .min = 1, .max = 4, .set = drop_caches),
     KNOB_("fail_nth", 0644, .max = INT64_MAX, .get = fail_nth_get, .set = fail_nth_set),
-    KNOB_("fork_share_level", 0644, .value = &vm_fork_share_level, .max = FORK_SHARE_MAX),
+    {.name = "fork_share_level",
+     .mode = S_IFREG | 0644,
+     .iops = &sys_iops,
+     .show = fork_share_show,
+     .write = fork_share_write},
     TEXT_("max_map_count", "65530"),
     TEXT_("mmap_min_addr", "65536"),
     KNOB_("overcommit_memory", 0644, .value = &vm_overcommit_memory, .max = 2),

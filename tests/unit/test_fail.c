@@ -75,10 +75,10 @@ int main(void)
 	u64 states = env_number("RUNS", STATES), failures[32] = {0};
 
 	model_boot(2048);
-	for (unsigned level = 0; level < 5; level++) {
+	for (unsigned level = 0; level <= FORK_SHARE_AUTO; level++) {
 		vm_fork_share_level = (int)level;
 		for (u64 seed = 1; seed <= states; seed++) {
-			build_state(seed * 5 + level);
+			build_state(seed * 6 + level);
 			for (t.op = 0; model_op_name(t.op); t.op++) {
 				u64 here = rand_state;
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LEVELS 5 /* share levels 0 to LEVELS - 1 */
+#define LEVELS (FORK_SHARE_AUTO + 1) /* share levels, auto being the last */
 
 static u32 choose(void *arg, u32 n)
 {

@@ -1,0 +1,197 @@
+/*
+ * Fork: a child that shares its parent's memory until one of them writes.
+ *
+ * What the child shares is decided table by table (mm/tree.c does the copying):
+ *
+ *	level 0 to 4	data and tables below this level are shared, what lies above is copied
+ *	auto		tables with many entries are shared, at the highest level where they are
+ *met; those with few are copied, since the first write below would copy them anyhow. At most
+ *			AUTO_TABLES are copied, so that fork costs the same however much memory there
+ *is.
+ *
+ * With auto, the page of the stack and that of thread-local data are copied for the child at once:
+ *both sides write them before they do anything else, and so neither faults on them.
+ *
+ * Order: the parent's entries lose W while it may still run on other CPUs with the old rights in
+ * their TLBs; one flush of all of them ends that, before mm->lock is released and before the child
+ *runs.
+ */
+#include "kernel/errno.h"
+#include "mm/area.h"
+#include "mm/commit.h"
+#include "mm/family.h"
+#include "mm/pagecache.h"
+#include "mm/rmap.h"
+#include "mm/stat.h"
+#include "mm/tree.h"
+
+#define AUTO_SPARSE 64 /* a table with at most so many entries is copied */
+#define AUTO_TABLES 16
+
+int vm_fork_share_level = 1;
+
+/* What a child takes over as it is. The pointers and counts that need care are set by the caller.
+ */
+static void copy_fields(struct mm *to, const struct mm *from)
+{
+	to->mmap_base = from->mmap_base;
+	to->brk_start = from->brk_start;
+	to->brk = from->brk;
+	to->code_start = from->code_start;
+	to->code_end = from->code_end;
+	to->data_start = from->data_start;
+	to->data_end = from->data_end;
+	to->stack_start = from->stack_start;
+	to->arg_start = from->arg_start;
+	to->arg_end = from->arg_end;
+	to->env_start = from->env_start;
+	to->env_end = from->env_end;
+	to->vdso = from->vdso;
+	for (unsigned i = 0; i < sizeof(to->saved_auxv) / sizeof(to->saved_auxv[0]); i++)
+		to->saved_auxv[i] = from->saved_auxv[i];
+	to->total_pages = to->peak_total = from->total_pages;
+	to->data_pages = from->data_pages;
+	to->stack_pages = from->stack_pages;
+	to->exec_pages = from->exec_pages;
+	to->limit_stack = from->limit_stack;
+	to->limit_as = from->limit_as;
+	to->limit_data = from->limit_data;
+	to->no_aslr = from->no_aslr;
+	to->oom_score_adj = from->oom_score_adj;
+	to->commit_pages = from->commit_pages;
+}
+
+/*
+ * Shares or copies the parent's tree, and leaves the parent's CPUs no writable translation of what
+ * is shared now. On failure the child holds what was copied so far.
+ */
+static int fork_tree(struct mm *child, struct mm *parent, int level)
+{
+	struct tree_copy how = {.share_level = (unsigned)level};
+	int err;
+
+	if (level == FORK_SHARE_AUTO)
+		how = (struct tree_copy){1, AUTO_SPARSE, AUTO_TABLES};
+	err = tree_copy_table(child->root, parent->root, &how);
+
+	mmu_flush_all(&parent->mmu);
+	if (err)
+		return err;
+	for (unsigned k = 0; k < RSS_KINDS; k++)
+		child->rss[k] = atomic_load(&parent->rss[k]);
+	child->table_frames = atomic_load(&parent->table_frames);
+	child->peak_rss = mm_rss(child);
+	vm_count(VM_fork);
+	return 0;
+}
+
+/*
+ * Gives the child its own copy of a private page of the parent's that both will write at once, and
+ * the parent its right to write back. What cannot be done here is left to the faults.
+ */
+static void hand_over(struct mm *child, struct mm *parent, vaddr_t va)
+{
+	const struct area *a = va < USER_END ? area_at(child, va) : NULL;
+	struct page *old, *copy;
+	struct slot s;
+	pte_t e;
+
+	if (!a || (a->flags & (VM_WRITE | VM_SHARED | VM_DONTCOPY | VM_WIPEONFORK)) != VM_WRITE)
+		return;
+	if (tree_own(child, va, &s))
+		return;
+	e = pte_load(s.pte);
+	old = pte_none(e) ? NULL : pte_page(e);
+	copy = old && old->kind == PAGE_ANON ? page_alloc(PAGE_ANON, 0, 0) : NULL;
+	if (!copy) {
+		slot_put(&s);
+		return;
+	}
+	mmu_copy_frame(page_to_pfn(copy), page_to_pfn(old));
+	copy->anon.family = old->anon.family;
+	copy->anon.index = old->anon.index;
+	atomic_store(&copy->mapcount, 1);
+	slot_take(child, &s);
+	slot_fill(child, &s,
+		  pte_make(page_to_pfn(copy), (e.v & ~PTE_PFN_MASK) | PTE_WRITE | PTE_DIRTY));
+	slot_put(&s);
+	tree_drop(old); /* the child never ran: no CPU has the old entry cached */
+	if (tree_own(parent, va, &s))
+		return;
+	if (page_sole_owner(old))
+		pte_store(s.pte, pte_with(pte_load(s.pte), PTE_WRITE | PTE_DIRTY));
+	slot_put(&s);
+}
+
+/* Takes from the child what its areas say that fork leaves out. */
+static int fork_exceptions(struct mm *child)
+{
+	struct gather g;
+	struct area *a, *next;
+	int err = 0;
+
+	for (a = area_first(child); a; a = area_next(a))
+		if (a->flags & (VM_DONTCOPY | VM_WIPEONFORK | VM_LOCKED))
+			break;
+	if (!a)
+		return 0;
+	if (area_own(child))
+		return -ENOMEM;
+	gather_init(&g, child);
+	for (a = area_first(child); a && !err; a = next) {
+		next = area_next(a);
+		if (a->flags & VM_LOCKED)
+			area_set_flags(child, a, a->flags & ~VM_LOCKED);
+		if (!(a->flags & (VM_DONTCOPY | VM_WIPEONFORK)))
+			continue;
+		err = tree_zap(child, a->start, a->end, &g);
+		gather_flush(&g);
+		if (!err && a->flags & VM_DONTCOPY) {
+			child->commit_pages -= commit_give_back(a->flags, area_pages(a));
+			area_remove(child, a);
+		}
+	}
+	return err;
+}
+
+static int fork_locked(struct mm *child, struct mm *parent, int level)
+{
+	int err = commit_reserve(parent->commit_pages, false);
+
+	if (err)
+		return err;
+	copy_fields(child, parent);
+	child->areas = area_set_share(parent->areas);
+	child->exe = parent->exe ? file_get(parent->exe) : NULL;
+	family_join(parent->family, child);
+	rmap_add_mm(child);
+	child->locked_pages = parent->locked_pages;
+	err = fork_tree(child, parent, level);
+	if (!err)
+		err = fork_exceptions(child);
+	return err;
+}
+
+struct mm *mm_fork(struct mm *parent, vaddr_t stack, vaddr_t tls)
+{
+	struct mm *child = mm_alloc();
+	int level = vm_fork_share_level;
+	int err;
+
+	if (!child)
+		return NULL;
+	rwsem_write_lock(&parent->lock);
+	err = fork_locked(child, parent, level);
+	if (!err && level == FORK_SHARE_AUTO) {
+		hand_over(child, parent, stack & PAGE_MASK);
+		if ((tls ^ stack) & PAGE_MASK)
+			hand_over(child, parent, tls & PAGE_MASK);
+	}
+	rwsem_write_unlock(&parent->lock);
+	if (!err)
+		return child;
+	if (child->areas)
+		mm_drop_contents(child);
+	mm_put(child);
+	return NULL;
+}
