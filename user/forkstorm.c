@@ -281,7 +281,9 @@ static const struct column storm_columns[] = {
 
 struct result {
 	const char *name;
-	uint64_t forks, ns, faults, copied, reused, eager;
+	uint64_t forks, ns, faults, copied, reused;
+	uint64_t eager;	      /* pages that share level 0 copies: foretold */
+	uint64_t fork_copied; /* and those that fork did copy */
 };
 
 /* Runs one storm and fills in what it cost. */
@@ -299,6 +301,7 @@ static void run_storm(struct result *r, uint64_t (*storm)(void))
 	r->faults = after.faults - before.faults;
 	r->copied = counter_since(before.machine.cow_copy, after.machine.cow_copy);
 	r->reused = counter_since(before.machine.cow_reuse, after.machine.cow_reuse);
+	r->fork_copied = counter_since(before.machine.fork_copied, after.machine.fork_copied);
 	r->eager = r->forks * (use.anon / PAGE_BYTES);
 	ran = atomic_load(&tally->ran) - ran;
 	report_check(ran == r->forks, r->name, "%s of %s processes ran to their end",
@@ -333,6 +336,8 @@ static void check_sum(const struct result *sum)
 		return;
 	check_at_least("faults", sum->faults, foretold, slack + (sum->forks + 4) * touch);
 	check_at_least("copied", sum->copied, foretold, slack);
+	if (eager)
+		report_predicted("at fork", sum->fork_copied, sum->eager, slack, "pages copied");
 	if (!eager && sum->copied != UNKNOWN)
 		report_verdict("%s forks copied %s pages; share level 0 copies %s",
 			       text_count(sum->forks).s, text_count(sum->copied).s,
@@ -351,6 +356,7 @@ static void add_result(struct result *sum, const struct result *r)
 	sum->copied = r->copied == UNKNOWN ? UNKNOWN : sum->copied + r->copied;
 	sum->reused = r->reused == UNKNOWN ? UNKNOWN : sum->reused + r->reused;
 	sum->eager += r->eager;
+	sum->fork_copied = r->fork_copied == UNKNOWN ? UNKNOWN : sum->fork_copied + r->fork_copied;
 }
 
 static void fill_heap(void)
