@@ -268,21 +268,13 @@ static int experiment(void)
 	return report_status();
 }
 
-/* Without --size: up to 64 MiB, as long as all may write all of it in 60% of what is free. */
+/* Without --size: up to 64 MiB, as long as all may write all of it. */
 static void choose_size(void)
 {
-	struct machine m;
-	uint64_t fits;
-
-	machine_read(&m);
-	fits = m.available / 10 * 6 / (children + 1);
-	if (size && size > fits * 16 / 10)
-		errx(STATUS_TROUBLE, "%llu processes of %s do not fit: %s are free",
-		     (unsigned long long)children + 1, text_size(size).s, text_size(m.available).s);
 	if (!size)
-		for (size = 64 * MIB; size > fits && size > MIB;)
-			size /= 2;
+		size = memory_choose(64 * MIB, MIB, children + 1);
 	size &= ~(PAGE_BYTES - 1);
+	memory_require(size * (children + 1));
 	pages = size / PAGE_BYTES;
 }
 

@@ -418,23 +418,16 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static void choose_size(void)
 {
 	uint64_t most = larger(larger(alive, at_once), larger(chain_length, tree_size()));
-	struct machine m;
 
-	if (heap_size)
-		return;
-	machine_read(&m);
-	for (heap_size = 4 * MIB; share_level() == 0 && heap_size > 128 * KIB;) {
-		if (heap_size * (most + 1) <= m.available / 10 * 6)
-			break;
-		heap_size /= 2;
-	}
+	if (!heap_size)
+		heap_size = memory_choose(4 * MIB, 128 * KIB, share_level() ? 1 : most + 1);
+	heap_pages = heap_size / PAGE_BYTES;
 }
 
 int main(int argc, char **argv)
 {
 	options_parse(&program, argc, argv);
 	choose_size();
-	heap_pages = heap_size / PAGE_BYTES;
 	report_title(program.name, "a parent of %s, %s pages written by each",
 		     text_size(heap_size).s, text_count(touch).s);
 	return ledger_run(experiment);

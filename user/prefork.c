@@ -294,23 +294,18 @@ static int experiment(void)
 	return report_status();
 }
 
-/* Without --heap: up to 32 MiB, as long as eager copying of it would fit in 60% of what is free. */
+/* Without --heap: up to 32 MiB, as long as eager copying of it would fit. */
 static void choose_size(void)
 {
-	struct machine m;
-	uint64_t fits;
-
-	machine_read(&m);
-	fits = m.available / 10 * 6 / (workers + 1);
 	if (!heap_size)
-		for (heap_size = 32 * MIB; heap_size > fits && heap_size > MIB;)
-			heap_size /= 2;
+		heap_size = memory_choose(32 * MIB, MIB, workers + 1);
 	heap_size &= ~(PAGE_BYTES - 1);
 	heap_pages = heap_size / PAGE_BYTES;
 	own_pages = heap_pages * write_percent / 100;
 	if (own_pages == heap_pages)
 		own_pages--; /* something must be there to answer from */
 	session_pages = own_pages * workers / requests + 1;
+	memory_require(heap_size + workers * (share_level() ? own_pages * PAGE_BYTES : heap_size));
 }
 
 int main(int argc, char **argv)

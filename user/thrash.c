@@ -254,18 +254,13 @@ static int experiment(void)
 	return report_status();
 }
 
-/* Without --size: up to 32 MiB, as long as all copies fit in 60% of what is free. */
+/* Without --size: up to 32 MiB, as long as all copies fit. */
 static void choose_size(void)
 {
-	struct machine m;
-	uint64_t fits;
-
-	machine_read(&m);
-	fits = m.available / 10 * 6 / (children + 1);
 	if (!size)
-		for (size = 32 * MIB; size > fits && size > MIB;)
-			size /= 2;
+		size = memory_choose(32 * MIB, MIB, children + 1);
 	size &= ~(PAGE_BYTES - 1);
+	memory_require(size * (children + 1));
 	pages = size / PAGE_BYTES;
 }
 

@@ -40,6 +40,26 @@ void *map_memory(uint64_t bytes, bool shared, const char *what)
 	return p;
 }
 
+uint64_t memory_choose(uint64_t most, uint64_t least, uint64_t shares)
+{
+	struct machine m;
+
+	machine_read(&m);
+	while (most > least && most > m.available / 10 * 6 / shares)
+		most /= 2;
+	return most & ~(PAGE_BYTES - 1);
+}
+
+void memory_require(uint64_t need)
+{
+	struct machine m;
+
+	machine_read(&m);
+	if (need > m.available)
+		errx(STATUS_TROUBLE, "this takes %s of memory, and %s are available",
+		     text_size(need).s, text_size(m.available).s);
+}
+
 static void *allocate(size_t count, size_t size)
 {
 	void *p = calloc(count, size);

@@ -71,5 +71,13 @@ void crew_free(struct crew *crew);
 /* Minor faults of the calling process so far. */
 uint64_t own_faults(void);
 
+/*
+ * Sizes for an experiment that needs `shares` times its size where all is copied. choose: up to
+ * `most`, halved until they fit in 60% of what is available. require: exits with a message where
+ * `need` bytes are more than there is, since somebody would be killed half way.
+ */
+uint64_t memory_choose(uint64_t most, uint64_t least, uint64_t shares);
+void memory_require(uint64_t need);
+
 /* Memory for private or shared contents, of small pages. Exits with a message if there is none. */
 void *map_memory(uint64_t bytes, bool shared, const char *what);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,13 @@ static uint64_t free_frames(void)
 	write_file("/proc/sys/vm/drop_caches", "3\n"); /* caches of the allocators are free, too */
 	machine_read(&m);
 	return m.free_frames;
+}
+
+/* What the experiment has left behind, where it was killed, comes to an end by itself. */
+static void reap_orphans(void)
+{
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
 }
 
 static int run_child(int (*experiment)(void))
@@ -43,6 +51,7 @@ static int run_child(int (*experiment)(void))
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			err(STATUS_TROUBLE, "lost the experiment");
+	reap_orphans();
 	if (WIFSIGNALED(status)) {
 		report_check(false, "experiment", "killed: %s", strsignal(WTERMSIG(status)));
 		return STATUS_CHECK_FAILED;
@@ -72,6 +81,7 @@ int ledger_run(int (*experiment)(void))
 	uint64_t before;
 	int status;
 
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!share_level_known()) {
 		status = run_child(experiment);
 		report_skip("ledger", "this kernel does not count free frames exactly");
