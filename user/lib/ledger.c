@@ -34,6 +34,7 @@ static void reap_orphans(void)
 		;
 }
 
+/* Its wait status. */
 static int run_child(int (*experiment)(void))
 {
 	pid_t pid = fork();
@@ -52,11 +53,7 @@ static int run_child(int (*experiment)(void))
 		if (errno != EINTR)
 			err(STATUS_TROUBLE, "lost the experiment");
 	reap_orphans();
-	if (WIFSIGNALED(status)) {
-		report_check(false, "experiment", "killed: %s", strsignal(WTERMSIG(status)));
-		return STATUS_CHECK_FAILED;
-	}
-	return WEXITSTATUS(status);
+	return status;
 }
 
 static int nothing(void)
@@ -64,7 +61,8 @@ static int nothing(void)
 	return 0;
 }
 
-static void check_balance(uint64_t before)
+/* Free frames once all that ended is quite gone: `before`, if the ledger balances. */
+static uint64_t settled(uint64_t before)
 {
 	uint64_t after = free_frames();
 
@@ -72,26 +70,38 @@ static void check_balance(uint64_t before)
 		nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
 		after = free_frames();
 	}
-	report_check(after == before, "ledger", "%s frames free before, %s after",
-		     text_count(before).s, text_count(after).s);
+	return after;
+}
+
+static int exit_status(int status)
+{
+	if (WIFSIGNALED(status)) {
+		report_check(false, "experiment", "killed: %s", strsignal(WTERMSIG(status)));
+		return STATUS_CHECK_FAILED;
+	}
+	return WEXITSTATUS(status);
 }
 
 int ledger_run(int (*experiment)(void))
 {
-	uint64_t before;
+	uint64_t before, after;
 	int status;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!share_level_known()) {
-		status = run_child(experiment);
+		status = exit_status(run_child(experiment));
 		report_skip("ledger", "this kernel does not count free frames exactly");
 		return status;
 	}
 	/* Once in vain: what this process touches while it measures, it has then touched before. */
 	run_child(nothing);
-	free_frames();
+	settled(free_frames());
 	before = free_frames();
 	status = run_child(experiment);
-	check_balance(before);
+	after = settled(before);
+	/* Only now a word: to write a message may touch a new page of this process. */
+	status = exit_status(status);
+	report_check(after == before, "ledger", "%s frames free before, %s after",
+		     text_count(before).s, text_count(after).s);
 	return status ? status : report_status();
 }
