@@ -126,6 +126,20 @@ static bool somebody_is_dying(void)
 	return dying;
 }
 
+/*
+ * True where memory is there again by now, or always was and one allocation was made to fail
+ * (vm.fail_nth): well above the allocator's reserve, and in blocks that serve any object.
+ */
+static bool memory_is_back(void)
+{
+	u64 counts[MAX_ORDER + 1], frames = 0;
+
+	frames_free_by_order(counts);
+	for (unsigned order = 3; order <= MAX_ORDER; order++)
+		frames += counts[order] << order;
+	return frames > frames_total() / 32;
+}
+
 bool oom_make_room(void)
 {
 	u64 free = frames_free(), deadline;
@@ -133,6 +147,8 @@ bool oom_make_room(void)
 
 	if (fatal_signal_pending())
 		return false;
+	if (memory_is_back())
+		return true;
 	if (somebody_is_dying()) {
 		nap();
 		return !fatal_signal_pending();

@@ -38,17 +38,18 @@ static int may_open(const struct path *p, u32 flags)
 	return 0;
 }
 
-/* The file itself, checks done. Its own reference on the path. */
-static struct file *file_from_path(struct path *p, u32 flags)
+/*
+ * The file itself, checks done: f, of which it disposes when it fails. Its own reference on the
+ * path. f comes from the caller so that a file that cannot be opened for want of memory is not
+ * created either.
+ */
+static struct file *file_from_path(struct path *p, u32 flags, struct file *f)
 {
 	static const struct file_ops path_only_ops;
 	struct inode *i = p->dentry->inode;
 	bool writes = (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
-	struct file *f = file_alloc();
 	int err = 0;
 
-	if (!f)
-		return ERR_PTR(-ENOMEM);
 	f->flags = flags & OPEN_KEPT;
 	f->inode = i;
 	f->ops = i->fops ? i->fops : &path_only_ops;
@@ -78,19 +79,20 @@ static struct file *file_from_path(struct path *p, u32 flags)
 
 /* Opens what a walk has led to; `created` by this very call, so that its mode does not apply yet.
  */
-struct file *open_path(struct path *p, u32 flags, bool created)
+static struct file *open_with(struct path *p, u32 flags, bool created, struct file *f)
 {
 	struct inode *i = p->dentry->inode;
-	struct file *f;
 	int err = 0;
 
 	if ((flags & O_DIRECTORY) && !S_ISDIR(i->mode))
-		return ERR_PTR(-ENOTDIR);
-	if (!created && !(flags & O_PATH))
+		err = -ENOTDIR;
+	else if (!created && !(flags & O_PATH))
 		err = may_open(p, flags);
-	if (err)
+	if (err) {
+		file_free(f);
 		return ERR_PTR(err);
-	f = file_from_path(p, flags);
+	}
+	f = file_from_path(p, flags, f);
 	if (IS_ERR(f) || created || !(flags & O_TRUNC) || !S_ISREG(i->mode))
 		return f;
 	err = i->ops && i->ops->setattr
@@ -102,6 +104,21 @@ struct file *open_path(struct path *p, u32 flags, bool created)
 		return ERR_PTR(err);
 	}
 	return f;
+}
+
+struct file *open_path(struct path *p, u32 flags, bool created)
+{
+	struct file *f = file_alloc();
+
+	return f ? open_with(p, flags, created, f) : ERR_PTR(-ENOMEM);
+}
+
+/* The same where what is opened needs no checks. */
+static struct file *open_unchecked(struct path *p, u32 flags)
+{
+	struct file *f = file_alloc();
+
+	return f ? file_from_path(p, flags, f) : ERR_PTR(-ENOMEM);
 }
 
 /* Makes the last component of w in w->at. The new dentry, or ERR_PTR: -EEXIST where it is there by
@@ -167,12 +184,15 @@ static int open_last(struct walk *w, u32 flags, u32 mode, bool *created, bool *m
 static struct file *open_create(s32 dirfd, const char *name, u32 flags, u32 mode)
 {
 	struct walk w;
-	struct file *f = NULL;
+	struct file *f = file_alloc();
 	bool created, more;
-	int err = walk_start(&w, dirfd, name, 0);
+	int err = f ? walk_start(&w, dirfd, name, 0) : -ENOMEM;
 
-	if (err)
+	if (err) {
+		if (f)
+			file_free(f);
 		return ERR_PTR(err);
+	}
 	do {
 		created = more = false;
 		err = walk_parent(&w);
@@ -182,7 +202,12 @@ static struct file *open_create(s32 dirfd, const char *name, u32 flags, u32 mode
 		if (!err)
 			err = open_last(&w, flags, mode, &created, &more);
 	} while (!err && more);
-	f = err ? ERR_PTR(err) : open_path(&w.at, flags, created);
+	if (err) {
+		file_free(f);
+		f = ERR_PTR(err);
+	} else {
+		f = open_with(&w.at, flags, created, f);
+	}
 	walk_end(&w);
 	return f;
 }
@@ -215,7 +240,7 @@ static struct file *open_tmpfile(s32 dirfd, const char *name, u32 flags, u32 mod
 	i->nlink = 0;
 	d->parent = dir.dentry; /* the path's reference */
 	d->flags |= DENTRY_UNLINKED;
-	f = file_from_path(&(struct path){dir.mnt, d}, flags);
+	f = open_unchecked(&(struct path){dir.mnt, d}, flags);
 	dentry_put(d);
 	mount_put(dir.mnt);
 	return f;
@@ -262,7 +287,7 @@ struct file *file_open_exec(s32 dirfd, const char *path, u32 flags)
 		err = -EACCES;
 	else
 		err = inode_permission(p.dentry->inode, MAY_EXEC);
-	f = err ? ERR_PTR(err) : file_from_path(&p, O_RDONLY);
+	f = err ? ERR_PTR(err) : open_unchecked(&p, O_RDONLY);
 	path_put(&p);
 	if (IS_ERR(f))
 		return f;

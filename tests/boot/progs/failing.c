@@ -1,0 +1,293 @@
+/*
+ * Each allocation of each operation fails once: the call says ENOMEM and has done nothing, or gets
+ * by without. Nothing is lost: the ledger of frames tells. Calf's own, through vm.fail_nth.
+ */
+#include <dirent.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/uio.h>
+
+#include "tap.h"
+
+static int knob = -1;
+
+/* The n-th allocation from now fails; 0: none. */
+static void arm(int n)
+{
+	char text[16];
+
+	EQ(pwrite(knob, text, sprintf(text, "%d", n), 0), (long)strlen(text));
+}
+
+static bool fired(void)
+{
+	char text[16] = "";
+
+	REQUIRE(pread(knob, text, sizeof(text), 0) > 0);
+	return atoi(text) == 0;
+}
+
+static void begin(void)
+{
+	knob = open("/proc/sys/vm/fail_nth", O_RDWR);
+	if (knob < 0)
+		SKIP("no vm.fail_nth");
+	fired(); /* its buffer is there from now on */
+}
+
+/* For want of memory; ENOSPC where the memory was to hold a file's contents. */
+static bool refusal(int err)
+{
+	return err == ENOMEM || err == ENOSPC;
+}
+
+/*
+ * Runs `call`, an expression that is negative on failure, with its first, second... allocation
+ * failing, until it needs fewer than that. `undo` follows each success.
+ */
+#define EACH(call, ...)                                                                       \
+	do {                                                                                  \
+		bool more_ = true;                                                            \
+		for (int n_ = 1; more_ && n_ < 500; n_++) {                                   \
+			long r_;                                                              \
+			int e_;                                                               \
+			arm(n_);                                                              \
+			errno = 0;                                                            \
+			r_ = (long)(call);                                                    \
+			e_ = errno;                                                           \
+			more_ = fired();                                                      \
+			arm(0);                                                               \
+			if (r_ < 0 && !(more_ && refusal(e_))) {                              \
+				say("# %s: %ld, errno %d, allocation %d", #call, r_, e_, n_); \
+				tap_failed = 1;                                               \
+				more_ = false;                                                \
+			}                                                                     \
+			if (r_ >= 0) {                                                        \
+				long result = r_;                                             \
+				(void)result;                                                 \
+				__VA_ARGS__;                                                  \
+			}                                                                     \
+		}                                                                             \
+	} while (0)
+
+static char buf[65536];
+
+static const char *where(void)
+{
+	static char dir[64];
+
+	snprintf(dir, sizeof(dir), "/tmp/failing-%d", getpid());
+	mkdir(dir, 0700);
+	REQUIRE(!chdir(dir));
+	memset(buf, 'x', sizeof(buf));
+	return dir;
+}
+
+static void leave(const char *dir)
+{
+	REQUIRE(!chdir("/"));
+	EQ(rmdir(dir), 0);
+}
+
+TEST(names)
+{
+	const char *dir;
+	static char long_name[200];
+
+	begin();
+	dir = where();
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	EACH(mkdir("d", 0700), rmdir("d"));
+	EACH(open("f", O_CREAT | O_EXCL | O_RDWR, 0600), (close(result), unlink("f")));
+	EACH(mknod(long_name, S_IFREG | 0600, 0), unlink(long_name));
+	EACH(symlink("somewhere/else", "l"), unlink("l"));
+	EACH(mkfifo("p", 0600), unlink("p"));
+	close(open("a", O_CREAT | O_WRONLY, 0600));
+	EACH(link("a", long_name), unlink(long_name));
+	EACH(rename("a", long_name), rename(long_name, "a"));
+	EACH(access("a", R_OK), );
+	EACH(open("/dev/null", O_RDWR), close(result));
+	EACH(chdir("/tmp"), (void)!chdir(dir));
+	EACH(readlink("/proc/self/exe", buf, 100), );
+	EACH((long)getcwd(buf, 100) > 0 ? 0 : -1, );
+	unlink("a");
+	leave(dir);
+}
+
+TEST(contents)
+{
+	const char *dir;
+	struct iovec v[20];
+	int fd, copy;
+
+	begin();
+	dir = where();
+	fd = open("f", O_CREAT | O_RDWR, 0600);
+	copy = open("g", O_CREAT | O_RDWR, 0600);
+	for (int i = 0; i < 20; i++)
+		v[i] = (struct iovec){buf + i * 1000, 1000};
+	EACH(pwrite(fd, buf, 30000, 0), ftruncate(fd, 0));
+	EACH(pwritev(fd, v, 20, 1 << 30), ftruncate(fd, 0));
+	EQ(pwrite(fd, buf, 50000, 0), 50000);
+	EACH(preadv(fd, v, 20, 0), );
+	EACH(ftruncate(fd, 1234), EQ(pwrite(fd, buf, 50000, 0), 50000));
+	EACH(copy_file_range(fd, &(off_t){0}, copy, &(off_t){0}, 40000, 0), ftruncate(copy, 0));
+	EACH(flock(fd, LOCK_EX), flock(fd, LOCK_UN));
+	EACH(fcntl(fd, F_SETLK, (&(struct flock){.l_type = F_WRLCK, .l_start = 5, .l_len = 7})),
+	     fcntl(fd, F_SETLK, (&(struct flock){.l_type = F_UNLCK})));
+	close(fd);
+	close(copy);
+	unlink("f");
+	unlink("g");
+	leave(dir);
+}
+
+TEST(descriptors)
+{
+	int p[2];
+	struct pollfd many[100];
+	fd_set set;
+
+	begin();
+	EACH(pipe(p), (close(p[0]), close(p[1])));
+	EACH(dup2(0, 900), close(900));
+	REQUIRE(!pipe(p));
+	EACH(write(p[1], buf, 40000) > 0 ? 0 : -1,
+	     while (read(p[0], buf, sizeof(buf)) == sizeof(buf)));
+	for (int i = 0; i < 100; i++)
+		many[i] = (struct pollfd){p[0], POLLIN, 0};
+	EACH(poll(many, 100, 0), );
+	FD_ZERO(&set);
+	FD_SET(p[1], &set);
+	EACH(select(p[1] + 1, NULL, &set, NULL, &(struct timeval){0, 0}), );
+}
+
+/* A map of many areas, so that dividing and moving them takes what it can. */
+TEST(address_space)
+{
+	char *p, *q;
+
+	begin();
+	EACH(
+	    (long)mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	    munmap((void *)result, 16 * PAGE));
+	EACH((long)mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+	     munmap((void *)result, 16 * PAGE));
+	EACH((long)mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0),
+	     munmap((void *)result, 16 * PAGE));
+	p = map_private(64 * PAGE);
+	memset(p, 1, 64 * PAGE);
+	EACH(mprotect(p + PAGE, PAGE, PROT_READ), mprotect(p, 64 * PAGE, PROT_READ | PROT_WRITE));
+	EACH(madvise(p + PAGE, PAGE, MADV_DONTFORK), madvise(p, 64 * PAGE, MADV_DOFORK));
+	EACH(munmap(p + 8 * PAGE, PAGE), (q = mmap(p + 8 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+						   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+					  *q = 1));
+	q = map_anon(256 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+	EACH((long)mremap(p, 64 * PAGE, 128 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q),
+	     REQUIRE(mremap(q, 128 * PAGE, 64 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p) == p);
+	     REQUIRE(mmap(q, 256 * PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == q));
+	for (int i = 0; i < 64; i++)
+		EQ(p[i * PAGE], 1);
+	EACH(syscall(SYS_brk, syscall(SYS_brk, 0) + 4 * PAGE) > 0 ? 0 : -1, );
+	EACH(mincore(p, 64 * PAGE, (void *)buf), );
+}
+
+TEST_FOR(120, processes)
+{
+	char *p = map_private(600 * PAGE), *const argv[] = {"prog", "--leave", NULL};
+
+	begin();
+	for (int i = 0; i < 600; i += 7)
+		p[i * PAGE] = 1;
+	EACH(({
+		     pid_t pid = fork();
+		     if (pid == 0)
+			     _exit(0);
+		     pid;
+	     }),
+	     waitpid(result, NULL, 0));
+	EACH(({
+		     pid_t pid = vfork();
+		     if (pid == 0)
+			     _exit(0);
+		     pid;
+	     }),
+	     waitpid(result, NULL, 0));
+	/* exec fails with the old image intact, or, past the point of no return, ends the child. */
+	EACH(({
+		     pid_t pid = vfork();
+		     if (pid == 0) {
+			     execve("/proc/self/exe", argv, argv + 2);
+			     _exit(errno == ENOMEM ? 0 : 1);
+		     }
+		     pid;
+	     }),
+	     ({
+		     int s = status_of(result);
+		     CHECK(s == 0 || WIFSIGNALED(s));
+	     }));
+}
+HELPER(leave)
+{
+	return 0;
+}
+
+TEST(signals)
+{
+	union sigval v = {.sival_int = 5};
+	sigset_t set;
+
+	begin();
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* A queue that cannot grow says EAGAIN, not ENOMEM. */
+	EACH(sigqueue(getpid(), SIGRTMIN, v) == 0 ? 0
+	     : errno == EAGAIN			  ? (errno = ENOMEM, -1)
+						  : -2,
+	     sigtimedwait(&set, NULL, &(struct timespec){0, 0}));
+}
+
+TEST(looking)
+{
+	static const char *const files[] = {
+	    "/proc/self/stat",	  "/proc/self/status",
+	    "/proc/self/maps",	  "/proc/self/smaps",
+	    "/proc/self/cmdline", "/proc/self/limits",
+	    "/proc/self/mounts",  "/proc/self/pagemap",
+	    "/proc/meminfo",	  "/proc/vmstat",
+	    "/proc/cpuinfo",	  "/proc/slabinfo",
+	    "/proc/self/mem",	  "/proc/kpageflags",
+	    "/proc/self/environ", "/sys/devices/system/cpu/online",
+	};
+	int fd, dir;
+
+	begin();
+	memset(buf, 1, sizeof(buf));
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		EACH(open(files[i], O_RDONLY), close(result));
+		if (strstr(files[i], "/mem") == files[i] + 10)
+			continue;
+		/* A read that is cut off by a failure has given what it had: the next one goes on.
+		 */
+		EACH(({
+			     long r = -1;
+			     fd = open(files[i], O_RDONLY);
+			     if (fd >= 0) {
+				     int e;
+				     r = read(fd, buf, sizeof(buf));
+				     e = errno;
+				     close(fd);
+				     errno = e;
+			     }
+			     r;
+		     }), );
+	}
+	dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	EACH(syscall(SYS_getdents64, dir, buf, 4096), lseek(dir, 0, SEEK_SET));
+	EACH(mount("proc", "/tmp", "proc", 0, NULL), umount("/tmp"));
+	EACH(mount("none", "/tmp", "tmpfs", 0, NULL), umount("/tmp"));
+}
