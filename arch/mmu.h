@@ -43,6 +43,8 @@ struct mmu {
 
 /* Fills the kernel's share of a new root (zeroed by the caller). */
 void mmu_init_root(pte_t *root);
+/* Takes it out again, so that a root with no user entries left is full of zeros. */
+void mmu_clear_root(pte_t *root);
 /* Makes m the tree that this CPU walks; NULL: the kernel's alone. */
 void mmu_activate(struct mmu *m);
 /* Before the tree is taken apart: no CPU walks it afterwards, nor has anything of it cached. */

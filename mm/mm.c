@@ -149,6 +149,8 @@ void mm_put(struct mm *mm)
 {
 	if (atomic_dec(&mm->refs))
 		return;
+	mmu_clear_root(table_entries(mm->root));
+	mm->root->flags |= PAGE_ZEROED;
 	table_free(mm->root);
 	slab_free(mm_cache, mm);
 }

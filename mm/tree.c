@@ -294,8 +294,10 @@ static __noinline pte_t *own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va)
 	}
 	e = pte_load(slot);
 	spin_unlock(&parent->lock);
-	if (spare)
+	if (spare) {
+		spare->flags |= PAGE_ZEROED;
 		table_free(spare);
+	}
 	return pfn_to_virt(pte_pfn(e));
 }
 

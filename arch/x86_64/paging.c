@@ -168,6 +168,12 @@ void mmu_init_root(pte_t *to)
 		to[slots[i].index] = slots[i].entry;
 }
 
+void mmu_clear_root(pte_t *top)
+{
+	for (unsigned i = 0; i < nr_slots; i++)
+		top[slots[i].index] = (pte_t){0};
+}
+
 void *device_map(paddr_t pa, size_t size)
 {
 	paddr_t first = ALIGN_DOWN(pa, PAGE_SIZE);

@@ -290,6 +290,11 @@ void mmu_init_root(pte_t *root)
 	(void)root;
 }
 
+void mmu_clear_root(pte_t *root)
+{
+	(void)root;
+}
+
 void mmu_activate(struct mmu *m)
 {
 	struct sim_cpu *c = this_cpu();
