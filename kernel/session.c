@@ -78,8 +78,6 @@ static int set_group(s32 pid, s32 pgid)
 	}
 	if (p->sid == p->pid)
 		return -EPERM;
-	if (!pgid)
-		pgid = p->pid;
 	if (pgid != p->pid && !group_in_session(pgid, me->sid))
 		return -EPERM;
 	if (p->pgid != pgid) {
@@ -94,6 +92,10 @@ SYSCALL2(setpgid, s32, pid, s32, pgid)
 {
 	int err;
 
+	if (!pid)
+		pid = current->proc->pid;
+	if (!pgid)
+		pgid = pid;
 	if (pgid < 0)
 		return -EINVAL;
 	spin_lock(&tasks_lock);
