@@ -1,13 +1,14 @@
 /*
  * Sending signals: who may, what is dropped, what is queued, who is woken.
  *
- *	ignored		Dropped when sent, unless the target blocks it (it may be handled by the
- *time that it is unblocked). plain		Below SIGRTMIN: pending once, however often it is
- *sent. real-time	Queued each time, up to RLIMIT_SIGPENDING.
+ *	ignored		Dropped when sent, unless the target blocks it (it may be handled by the time
+ *			that it is unblocked).
+ *	plain		Below SIGRTMIN: pending once, however often it is sent.
+ *	real-time	Queued each time, up to RLIMIT_SIGPENDING.
  *	fatal		One that will kill the process for certain marks it at once (group_exit), so
  *			that a killable sleep ends too.
  *	process 1	Takes no signal that it has no handler for, SIGKILL included; a fault of its
- *own ends it.
+ *			own ends it.
  *
  * sighand_lock guards all of it. WORK_SIGNAL of a task says that signal_deliver() has something to
  * look at; it is set with the pending bit and cleared by recalc() alone.

@@ -6,15 +6,17 @@
 
 /*
  * Copies within one page, where it is there with the right. mm->lock is held throughout, so that no
- * fork can make the frame shared between the look and the copy. False: fault it in first.
+ * fork can make the frame shared between the look and the copy, and the table's lock, so that no
+ * fault of another thread replaces it. False: fault it in first.
  */
 static bool copy_page_part(struct mm *mm, vaddr_t va, void *buf, size_t n, bool write)
 {
 	bool done = false;
+	struct slot s;
 	pte_t e;
 
 	rwsem_read_lock(&mm->lock);
-	e = tree_lookup(mm, va);
+	e = tree_find(mm, va, &s);
 	if (pte_present(e) && (!write || pte_writable(e))) {
 		u8 *p = (u8 *)pfn_to_virt(pte_pfn(e)) + (va & ~PAGE_MASK);
 
@@ -24,6 +26,7 @@ static bool copy_page_part(struct mm *mm, vaddr_t va, void *buf, size_t n, bool 
 			memcpy(buf, p, n);
 		done = true;
 	}
+	slot_put(&s);
 	rwsem_read_unlock(&mm->lock);
 	return done;
 }

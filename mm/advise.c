@@ -6,7 +6,7 @@
 #include "mm/pagecache.h"
 
 /* Whether a page is there already, so that populating it takes no fault. */
-static bool populated(const struct mm *mm, vaddr_t va, unsigned access)
+static bool populated(struct mm *mm, vaddr_t va, unsigned access)
 {
 	pte_t e = tree_lookup(mm, va);
 

@@ -1,6 +1,6 @@
 /*
  * Areas: an ordered set of address ranges with, at each node, the largest hole of its subtree, so
- *that a place for a new mapping is found in one descent.
+ * that a place for a new mapping is found in one descent.
  *
  * Invariants:
  *	order	areas do not overlap, are page aligned and not empty

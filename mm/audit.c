@@ -5,12 +5,12 @@
  *	refcount	is at least that
  *	live, rss	of each table are what its entries say
  *	mm->rss		is the sum over the leaf tables that its root reaches
- *	W		stands in an upper entry, or in one of private memory, only over a frame
- *with one owner
+ *	W		stands in an upper entry, or in one of private memory, only over a frame with
+ *			one owner
  *
  * It needs no memory: the first pass takes 1 off the mapcount of the frame below each entry it
- *meets, so that a right count ends at 0; the second pass puts them back. A table shared by several
- *trees is walked once: PAGE_SEEN marks it between the passes.
+ * meets, so that a right count ends at 0; the second pass puts them back. A table shared by several
+ * trees is walked once: PAGE_SEEN marks it between the passes.
  */
 #include "mm/audit.h"
 #include "kernel/log.h"

@@ -2,8 +2,8 @@
  * The page fault.
  *
  *	1 check		find the area, grow a stack, refuse what the area forbids
- *	2 own		own the path down to the leaf; the entry is now ours to change, its table
- *locked 3 resolve	by what the entry holds and what is wanted:
+ *	2 own		own the path down to the leaf; the entry is now ours to change, its table locked
+ *	3 resolve	by what the entry holds and what is wanted:
  *
  *	entry		read, fetch		write
  *	allows it	done: another thread was first, or only a table above was shared
@@ -16,7 +16,7 @@
  *	shared, RO	-			W
  *
  * Frames are taken from the allocator, filled, and pages of files looked up, with the table locked:
- *neither sleeps, and so the entry that was looked at is the one that is replaced.
+ * neither sleeps, and so the entry that was looked at is the one that is replaced.
  *
  * Lock order: mm->lock shared, then the table, then the page cache or the allocator.
  */

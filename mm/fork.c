@@ -4,17 +4,17 @@
  * What the child shares is decided table by table (mm/tree.c does the copying):
  *
  *	level 0 to 4	data and tables below this level are shared, what lies above is copied
- *	auto		tables with many entries are shared, at the highest level where they are
- *met; those with few are copied, since the first write below would copy them anyhow. At most
- *			AUTO_TABLES are copied, so that fork costs the same however much memory there
- *is.
+ *	auto		tables with many entries are shared, at the highest level where they are met;
+ *			those with few are copied, since the first write below would copy them anyhow.
+ *			At most AUTO_TABLES are copied, so that fork costs the same however much memory
+ *			there is.
  *
  * With auto, the page of the stack and that of thread-local data are copied for the child at once:
- *both sides write them before they do anything else, and so neither faults on them.
+ * both sides write them before they do anything else, and so neither faults on them.
  *
  * Order: the parent's entries lose W while it may still run on other CPUs with the old rights in
  * their TLBs; one flush of all of them ends that, before mm->lock is released and before the child
- *runs.
+ * runs.
  */
 #include "kernel/errno.h"
 #include "mm/area.h"

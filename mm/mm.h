@@ -145,7 +145,7 @@ struct page_view {
 };
 /*
  * Calls fn for each populated page of [start, end) in address order. Caller holds mm->lock shared
- * or exclusive; fn must not sleep. Stops early where fn returns nonzero, and returns that.
+ * or exclusive; fn must not sleep, nor take a lock that ranks before a table's. Stops early where fn returns nonzero, and returns that.
  */
 int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct page_view *, void *),
 	    void *arg);

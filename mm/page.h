@@ -2,11 +2,11 @@
  * struct page: what the kernel knows of a frame of 4 KiB.
  *
  *	count		mapcount = page-table entries, in all trees, that reference the frame,
- *			whether it holds data or a table. refcount = every holder: those entries,
- *the page cache, a pin of the kernel. The frame is free when refcount is 0. wrap		Each
- *reference costs eight bytes of memory at least, and both counts stick at COUNT_MAX: a frame that
- *got there is never freed rather than freed too early. zero page	Reserved frames
- *(PAGE_RESERVED) are not counted.
+ *			whether it holds data or a table. refcount = every holder: those entries, the
+ *			page cache, a pin of the kernel. The frame is free when refcount is 0.
+ *	wrap		Each reference costs eight bytes of memory at least, and both counts stick at
+ *			COUNT_MAX: a frame that got there is never freed rather than freed too early.
+ *	zero page	Reserved frames (PAGE_RESERVED) are not counted.
  */
 #pragma once
 

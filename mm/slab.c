@@ -1,10 +1,10 @@
 /*
  * Slab caches: objects of one size, cut out of blocks of frames.
  *
- *	slab		One block of 2^order frames of kind PAGE_SLAB. Each of its struct pages
- *names the cache (page->level), so kfree() needs nothing but the address. free object	Lies in its
- *slab's own list (page->slab.free) or in one CPU's list of the cache. page->slab.used counts those
- *in use and those in a CPU's list.
+ *	slab		One block of 2^order frames of kind PAGE_SLAB. Each of its struct pages names
+ *			the cache (page->level), so kfree() needs nothing but the address.
+ *	free object	Lies in its slab's own list (page->slab.free) or in one CPU's list of the
+ *			cache. page->slab.used counts those in use and those in a CPU's list.
  *	listed		A slab with 0 < used < all is in cache->partial, one with used = 0 in
  *			cache->empty, a full one in neither.
  *

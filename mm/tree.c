@@ -17,14 +17,18 @@
  *		eight entries of which one is, or was, not none
  *
  * Who may do what
- *	faults		hold mm->lock shared. Threads race for one table under its lock; an owned
- *table stays owned until the lock is held exclusive, so walking down needs no lock. fork, unmap...
- *hold mm->lock exclusive. other trees	may copy a table that they share with us at any time. They
- *read it, clear W and add to the mapcounts below, under its lock.
+ *	faults		hold mm->lock shared. Threads race for one table under its lock; an owned table
+ *			stays owned until the lock is held exclusive, so walking down needs no lock.
+ *	fork, unmap...	hold mm->lock exclusive.
+ *	readers		hold mm->lock shared and own nothing: another thread of theirs may replace a
+ *			shared table, and the last tree that has the old one free it. They take each
+ *			table's lock before they let go of the one above.
+ *	other trees	may copy a table that they share with us at any time. They read it, clear W and
+ *			add to the mapcounts below, under its lock.
  *
  * Rejected: a count of processes per page (sharing a table would have to touch each page below
  * it, which is what sharing is to avoid); a lock of the whole subtree (a fault takes one table
- *lock).
+ * lock).
  */
 #include "mm/tree.h"
 #include "kernel/errno.h"
@@ -358,21 +362,34 @@ pte_t slot_take(struct mm *mm, struct slot *s)
 	return old;
 }
 
-pte_t tree_lookup(const struct mm *mm, vaddr_t va)
+pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s)
 {
-	const struct page *table = mm->root;
+	struct page *table = mm->root, *child;
 	u64 write = PTE_WRITE;
 	pte_t e;
 
+	spin_lock(&table->lock);
 	for (unsigned l = TABLE_LEVELS;; l--) {
-		e = pte_load(&table_entries(table)[level_index(va, l)]);
-		if (pte_none(e))
-			return e;
+		s->table = table;
+		s->pte = &table_entries(table)[level_index(va, l)];
+		e = pte_load(s->pte);
 		write &= e.v;
-		if (l == 1)
+		if (pte_none(e) || l == 1)
 			return (pte_t){(e.v & ~PTE_WRITE) | write};
-		table = pfn_to_page(pte_pfn(e));
+		child = pfn_to_page(pte_pfn(e));
+		spin_lock(&child->lock); /* before the parent's goes: the child cannot either */
+		spin_unlock(&table->lock);
+		table = child;
 	}
+}
+
+pte_t tree_lookup(struct mm *mm, vaddr_t va)
+{
+	struct slot s;
+	pte_t e = tree_find(mm, va, &s);
+
+	slot_put(&s);
+	return e;
 }
 
 /* --- Ranges: a recursion over an owned table, with [start, end) inside what the table maps. --- */

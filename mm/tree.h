@@ -121,9 +121,14 @@ int __must_check tree_for_each(struct mm *mm, vaddr_t start, vaddr_t end, tree_l
  * none. */
 vaddr_t tree_next(const struct mm *mm, vaddr_t va, vaddr_t end);
 
-/* The leaf entry as the CPU would see it, W being 0 where any entry above has it 0; none where
- * there is none. */
-pte_t tree_lookup(const struct mm *mm, vaddr_t va);
+/*
+ * The leaf entry as the CPU would see it, W being 0 where any entry above has it 0; none where
+ * there is none. Nothing is owned, but the table where the search ended is locked, so that the
+ * entry and its frame stay; slot_put() ends that. Caller holds mm->lock.
+ */
+pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s);
+/* The same, with the lock gone: what it says of the frame may be over. */
+pte_t tree_lookup(struct mm *mm, vaddr_t va);
 
 /* A new table of this level, empty, with no reference but the caller's. NULL: no memory. */
 struct page *table_alloc(unsigned level) __must_check;

@@ -21,17 +21,21 @@ static int visit(const struct walk *w, vaddr_t va, pte_t e, u64 trees)
 	return w->fn(&v, w->arg);
 }
 
-/* `trees`: how many roots reach this table, where each table above is shared as a whole. */
-static int walk_table(const struct walk *w, const struct page *table, vaddr_t start, vaddr_t end,
+/*
+ * `trees`: how many roots reach this table, where each table above is shared as a whole. The tables
+ * above stay locked, so that this one, and what it says, stay as they are.
+ */
+static int walk_table(const struct walk *w, struct page *table, vaddr_t start, vaddr_t end,
 		      u64 trees)
 {
 	u64 size = level_size(table->level);
 	vaddr_t next;
 	int r = 0;
 
+	spin_lock(&table->lock);
 	for (vaddr_t va = start; va < end && !r; va = next) {
 		pte_t e = pte_load(&table_entries(table)[level_index(va, table->level)]);
-		const struct page *child;
+		struct page *child;
 
 		next = min(ALIGN_DOWN(va, size) + size, end);
 		if (pte_none(e))
@@ -43,6 +47,7 @@ static int walk_table(const struct walk *w, const struct page *table, vaddr_t st
 		child = pfn_to_page(pte_pfn(e));
 		r = walk_table(w, child, va, next, trees * page_mapcount(child));
 	}
+	spin_unlock(&table->lock);
 	return r;
 }
 

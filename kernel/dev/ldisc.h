@@ -1,13 +1,13 @@
 /*
  * The line discipline: what a terminal makes of the bytes that come in and go out. Pure: output and
- *signals leave by the callbacks, the caller locks.
+ * signals leave by the callbacks, the caller locks.
  *
  *	tail <= canon_head <= head
  *
  * are positions in the ring, counted without end. [tail, canon_head) can be read in canonical mode;
- *what lies beyond is the line that is still being edited. A byte whose bit is set in `ends` ends a
- *line; with its bit in `eofs` too it is an end of file, which readers see as the end of the data
- *and not as a byte.
+ * what lies beyond is the line that is still being edited. A byte whose bit is set in `ends` ends a
+ * line; with its bit in `eofs` too it is an end of file, which readers see as the end of the data
+ * and not as a byte.
  */
 #pragma once
 

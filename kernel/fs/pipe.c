@@ -1,13 +1,13 @@
 /*
  * Pipes and fifos: a ring of bytes in whole frames.
  *
- *	lock	guards the ring and the counts, and sleeps, since data is copied to and from
- *programs under it. atomic	A write of up to PIPE_BUF bytes waits until all of it fits, and goes
- *in in one piece. frames	come when the first byte is written to their part of the ring, and
- *stay with the pipe.
+ *	lock	guards the ring and the counts, and sleeps, since data is copied to and from programs
+ *		under it.
+ *	atomic	A write of up to PIPE_BUF bytes waits until all of it fits, and goes in in one piece.
+ *	frames	come when the first byte is written to their part of the ring, and stay with the pipe.
  *
  * A pipe lives as long as one of its ends is open. Rejected: a list of buffers of varying fill,
- *which makes small writes cost a frame each.
+ * which makes small writes cost a frame each.
  */
 #include "kernel/fs/pipe.h"
 

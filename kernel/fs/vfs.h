@@ -2,15 +2,15 @@
  * Files: inodes, dentries, mounts, open files. What kernel/ and the file systems share.
  *
  *	inode	what a file is: type, owner, times, contents.
- *	dentry	a name in a directory. Those of one file system form a tree; each references its
- *parent and its inode. There are no negative ones. A live dentry is always found by its parent.
+ *	dentry	a name in a directory. Those of one file system form a tree; each references its parent
+ *		and its inode. There are no negative ones. A live dentry is always found by its parent.
  *	mount	a file system's tree, attached to a directory of another.
  *	path	a dentry as seen through a mount.
  *	file	an open file: what descriptors name.
  *
  * Two kinds of file system differ in who holds a dentry. A stored one (ramfs) pins each dentry
- *until it is unlinked: the dentries are the directory. A synthetic one (proc) has an
- *inode_ops->lookup, makes them when a path is walked, and loses them with their last user.
+ * until it is unlinked: the dentries are the directory. A synthetic one (proc) has an
+ * inode_ops->lookup, makes them when a path is walked, and loses them with their last user.
  *
  * `dentry_lock` guards the tree of dentries and of mounts: names, parents, children, link counts.
  * Each change of a directory is one critical section under it, so that no call sees half of one.

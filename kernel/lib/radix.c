@@ -3,8 +3,7 @@
  *
  *	present		Bit i of a node's `present` says that slot i is in use; a node with none is
  *			freed at once.
- *	low root	The root node has an entry besides slot 0, else it would be a level too
- *high.
+ *	low root	The root node has an entry besides slot 0, else it would be a level too high.
  */
 #include "kernel/lib/radix.h"
 

@@ -58,7 +58,7 @@ int main(void)
 	int sites;
 
 	model_boot(4096);
-	for (u64 seed = 1; seed <= 10; seed++) {
+	for (u64 seed = 1; seed <= 12; seed++) {
 		const char *message = panic_of(run, &seed);
 
 		if (message)

@@ -4,10 +4,9 @@
  * that it sees even where no word comes out wrong.
  *
  *	common		Pages in which each thread has one word, so that two fault on one page, and
- *			one copies what another writes. Between forks each thread finds its own
- *words. own		A range for each thread alone, which it maps, protects, empties and unmaps.
- *	children	What a child sees must stay as it was at the fork, while the parent writes
- *on.
+ *			one copies what another writes. Between forks each thread finds its own words.
+ *	own		A range for each thread alone, which it maps, protects, empties and unmaps.
+ *	children	What a child sees must stay as it was at the fork, while the parent writes on.
  */
 #include "mm/mman.h"
 #include "tests/unit/host/tap.h"
@@ -173,7 +172,7 @@ static void run_level(int level)
 
 int main(void)
 {
-	u64 levels = env_number("LEVELS", 2);
+	u64 levels = env_number("LEVELS", FORK_SHARE_AUTO + 1);
 
 	steps = env_number("STEPS", 3000);
 	sim_memory_init(1, 8192);

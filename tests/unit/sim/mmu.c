@@ -5,9 +5,10 @@
  *			walk that set A at every step reached a leaf. A write through one that knows
  *			D to be set reads no table at all.
  *	structure	An entry of level 4, 3 or 2 that names a table, with the rights of the path
- *			down to it. A walk starts at the lowest one cached, so what has changed
- *above it goes unseen. forgotten	by a flush of the range that covers it, by a switch of
- *trees, by a page fault at its address, and at random. By nothing else.
+ *			down to it. A walk starts at the lowest one cached, so what has changed above
+ *			it goes unseen.
+ *	forgotten	by a flush of the range that covers it, by a switch of trees, by a page fault
+ *			at its address, and at random. By nothing else.
  *
  * A flush drops no more than arch/mmu.h promises: structures outside the range stay, though a real
  * INVLPG drops them all.
