@@ -118,7 +118,7 @@ void machine_read(struct machine *m)
 		text[0] = '\0';
 	m->free_frames = proc_number(text, "nr_free_pages");
 	m->faults = proc_number(text, "pgfault");
-	m->forks = proc_number(text, "fork");
+	m->oom_kills = proc_number(text, "oom_kill");
 	m->cow_copy = proc_number(text, "cow_copy");
 	m->cow_reuse = proc_number(text, "cow_reuse");
 	m->zero_fill = proc_number(text, "zero_fill");

@@ -31,7 +31,7 @@ uint64_t memory_use_eager(const struct memory_use *use);
 struct machine {
 	uint64_t total, available; /* bytes */
 	uint64_t free_frames;
-	uint64_t faults, forks;
+	uint64_t faults, oom_kills;
 	uint64_t cow_copy, cow_reuse, zero_fill; /* Calf's; UNKNOWN elsewhere */
 	uint64_t fork_copied;			 /* pages that forks copied (share level 0) */
 };
