@@ -189,7 +189,7 @@ static void draw_head(const struct rows *rows, const struct machine *m, const st
 		memory_use_add(&sum, &rows->row[i].use);
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	if (share_level_known())
-		snprintf(level, sizeof(level), "share level %u", share_level());
+		snprintf(level, sizeof(level), "%s", share_level_name());
 	frame_line("%scowtop%s  %s, up %lld:%02lld:%02lld, %zu processes, sorted by %s",
 		   colour(BOLD), colour(PLAIN), level, (long long)up.tv_sec / 3600,
 		   (long long)up.tv_sec / 60 % 60, (long long)up.tv_sec % 60, rows->count,

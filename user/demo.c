@@ -78,7 +78,7 @@ static void print_banner(void)
 	       u.machine, sysconf(_SC_NPROCESSORS_ONLN), plural(sysconf(_SC_NPROCESSORS_ONLN)),
 	       text_size(m.total).s, text_size(m.available).s);
 	if (share_level_known())
-		printf("  fork shares from level %u: %s\n", share_level(),
+		printf("  fork at %s: it shares %s\n", share_level_name(),
 		       share_level() == 0   ? "nothing, all is copied at once"
 		       : share_level() == 1 ? "data pages, each copied when it is written"
 					    : "page tables and all below them");

@@ -141,7 +141,19 @@ unsigned share_level(void)
 
 	if (read_file(SHARE_LEVEL_FILE, text, sizeof(text)) <= 0)
 		return 1;
+	if (strncmp(text, "auto", 4) == 0)
+		return SHARE_AUTO;
 	return (unsigned)strtoul(text, NULL, 10);
+}
+
+const char *share_level_name(void)
+{
+	static char name[32];
+	unsigned level = share_level();
+
+	snprintf(name, sizeof(name), level == SHARE_AUTO ? "share level auto" : "share level %u",
+		 level);
+	return name;
 }
 
 static char saved_level[32]; /* what to write back; empty: nothing was changed */

@@ -45,7 +45,9 @@ uint64_t counter_since(uint64_t a, uint64_t b);
  * How deep fork shares: 0 copies all, 1 is classic copy-on-write, and so on. A kernel without the
  * knob is taken for classic copy-on-write; share_level_known() tells them apart.
  */
+#define SHARE_AUTO 5
 unsigned share_level(void);
+const char *share_level_name(void); /* "share level 1", "share level auto"; static */
 bool share_level_known(void);
 /*
  * Sets it for the whole machine until share_level_restore(), which also runs at exit and when

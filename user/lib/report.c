@@ -22,7 +22,7 @@ static const struct column usage_columns[] = {
 static void print_level(char *buf, size_t size)
 {
 	if (share_level_known())
-		snprintf(buf, size, "share level %u", share_level());
+		snprintf(buf, size, "%s", share_level_name());
 	else
 		snprintf(buf, size, "Linux");
 }
