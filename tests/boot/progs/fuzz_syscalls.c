@@ -3,8 +3,8 @@
  *
  * Rounds follow each other until the time is up. In each, a few processes of their own user make
  * calls, half sensible and half not, in a directory of their own, until they die of it or are
- * killed. A round's calls follow from its seed: `fuzz_syscalls --fuzz SECONDS SEED [root]` begins
- * with that round.
+ * killed. A round's calls follow from its seed: `fuzz_syscalls --fuzz SECONDS SEED [root] [fail]`
+ * begins with that round.
  */
 #include <dirent.h>
 #include <poll.h>
@@ -708,6 +708,19 @@ static long free_frames(void)
 	return value_of("/proc/vmstat", "nr_free_pages ");
 }
 
+/* Sleeps; while it does, one allocation of those who run fails, where vm.fail_nth is open. */
+static int fail_knob = -1;
+static void sleep_failing(long ms)
+{
+	char text[16];
+
+	if (fail_knob >= 0)
+		(void)!pwrite(fail_knob, text, sprintf(text, "%lu", 1 + below(60)), 0);
+	sleep_ms(ms);
+	if (fail_knob >= 0)
+		(void)!pwrite(fail_knob, "0", 1, 0);
+}
+
 static void run_round(uint64_t seed, bool root)
 {
 	uid_t uid = FIRST_UID + seed % 1000;
@@ -729,7 +742,7 @@ static void run_round(uint64_t seed, bool root)
 			if (pid == pids[i])
 				pids[i] = start(seed, &begun, uid, root);
 		if (pid <= 0)
-			sleep_ms(2);
+			sleep_failing(2);
 	}
 	end_round(pids, uid, root);
 	REQUIRE(!chdir("/"));
@@ -762,11 +775,19 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 	say("# %lu rounds", (unsigned long)(seed - first));
 }
 
+/* --fuzz SECONDS SEED [root] [fail] */
 HELPER(fuzz)
 {
 	if (argc < 3)
 		return 2;
-	fuzz(atol(argv[1]), strtoull(argv[2], NULL, 0), argc > 3);
+	bool root = false;
+
+	for (int i = 3; i < argc; i++) {
+		root |= !strcmp(argv[i], "root");
+		if (!strcmp(argv[i], "fail"))
+			fail_knob = open("/proc/sys/vm/fail_nth", O_RDWR | O_CLOEXEC);
+	}
+	fuzz(atol(argv[1]), strtoull(argv[2], NULL, 0), root);
 	return 0;
 }
 
@@ -778,4 +799,12 @@ TEST_FOR(90, as_a_user)
 TEST_FOR(90, as_root)
 {
 	fuzz(5, 1000000, true);
+}
+
+TEST_FOR(90, with_failing_allocations)
+{
+	fail_knob = open("/proc/sys/vm/fail_nth", O_RDWR | O_CLOEXEC);
+	if (fail_knob < 0)
+		SKIP("no vm.fail_nth");
+	fuzz(5, 2000000, false);
 }
