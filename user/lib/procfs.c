@@ -183,6 +183,6 @@ bool share_level_set(unsigned level)
 		signal(SIGINT, restore_and_die);
 		signal(SIGTERM, restore_and_die);
 	}
-	snprintf(text, sizeof(text), "%u\n", level);
+	snprintf(text, sizeof(text), level == SHARE_AUTO ? "auto\n" : "%u\n", level);
 	return write_file(SHARE_LEVEL_FILE, text);
 }
