@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FAULT_SLACK                                                                  \
+#define FAULT_SLACK \
 	32 /* faults of a process's life outside the heap: stack, libc, program text \
 	    */
 

@@ -271,5 +271,6 @@ int main(int argc, char **argv)
 	report_title(program.name, "%u round%s, %u child%s of %s write all", (unsigned)rounds,
 		     plural(rounds), (unsigned)children, children == 1 ? "" : "ren",
 		     text_size(size).s);
+	share_level_remember();
 	return ledger_run(experiment);
 }

@@ -172,17 +172,22 @@ static void restore_and_die(int sig)
 	raise(sig);
 }
 
+bool share_level_remember(void)
+{
+	if (saved_level[0])
+		return true;
+	if (read_file(SHARE_LEVEL_FILE, saved_level, sizeof(saved_level)) <= 0)
+		return false;
+	atexit(share_level_restore);
+	signal(SIGINT, restore_and_die);
+	signal(SIGTERM, restore_and_die);
+	return true;
+}
+
 bool share_level_set(unsigned level)
 {
 	char text[32];
 
-	if (!saved_level[0]) {
-		if (read_file(SHARE_LEVEL_FILE, saved_level, sizeof(saved_level)) <= 0)
-			return false;
-		atexit(share_level_restore);
-		signal(SIGINT, restore_and_die);
-		signal(SIGTERM, restore_and_die);
-	}
 	snprintf(text, sizeof(text), level == SHARE_AUTO ? "auto\n" : "%u\n", level);
-	return write_file(SHARE_LEVEL_FILE, text);
+	return share_level_remember() && write_file(SHARE_LEVEL_FILE, text);
 }

@@ -55,6 +55,11 @@ bool share_level_known(void);
  */
 bool share_level_set(unsigned level);
 void share_level_restore(void);
+/*
+ * What is there to restore is what was there at the first of these calls: a process that leaves the
+ * setting to a child, which may be killed, remembers beforehand. False with errno: no such knob.
+ */
+bool share_level_remember(void);
 
 /* Finds `key` at the start of a line of /proc text and returns the number after it, or UNKNOWN. */
 uint64_t proc_number(const char *text, const char *key);
