@@ -13,8 +13,8 @@ static bool populated(struct mm *mm, vaddr_t va, unsigned access)
 	return pte_present(e) && (access != PROT_WRITE || pte_writable(e));
 }
 
-/* One page. Positive: it took a fault. -ENOMEM: a hole, or no memory; -EFAULT: beyond the file, or
- * no right. */
+/* One page. Positive: it took a fault. -ENOMEM: a hole, or no memory; -EFAULT: beyond the file;
+ * -EINVAL: no right. */
 static long populate_page(struct mm *mm, vaddr_t va, unsigned access)
 {
 	bool there;
@@ -30,6 +30,8 @@ static long populate_page(struct mm *mm, vaddr_t va, unsigned access)
 	case FAULT_MAPERR:
 	case FAULT_OOM:
 		return -ENOMEM;
+	case FAULT_ACCERR:
+		return -EINVAL;
 	default:
 		return -EFAULT;
 	}

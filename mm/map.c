@@ -176,7 +176,7 @@ static long flags_for(const struct mm *mm, unsigned prot, unsigned flags, struct
 				return -EACCES;
 			vm &= ~(VM_MAYWRITE | VM_SHARED);
 		}
-		if (!file_mapping(file))
+		if (!file_is_zeros(file) && !file_mapping(file))
 			return -ENODEV;
 		if (flags & MAP_GROWSDOWN)
 			return -EINVAL;
@@ -204,6 +204,8 @@ long mm_mmap(struct mm *mm, vaddr_t addr, u64 len, unsigned prot, unsigned flags
 	vm = flags_for(mm, prot, flags, file);
 	if (vm < 0)
 		return vm;
+	if (file && file_is_zeros(file))
+		file = NULL;
 	if (!file && vm & VM_SHARED) {
 		anon_file = shmem_file("dev/zero", r.len);
 		if (IS_ERR(anon_file))

@@ -7,8 +7,6 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define ZERO_FILE_SIZE (1ull << 47) /* more than can be mapped */
-
 static ssize_t null_read(struct file *f, struct io_iter *it, loff_t *pos)
 {
 	(void)f;
@@ -59,25 +57,6 @@ static ssize_t full_write(struct file *f, struct io_iter *it, loff_t *pos)
 	(void)it;
 	(void)pos;
 	return -ENOSPC;
-}
-
-/* What is mapped is a file of zeros of this open file's own. */
-static struct mapping *zero_mapping(struct file *f)
-{
-	if (!f->private) {
-		struct file *zeros = shmem_file("dev/zero", ZERO_FILE_SIZE);
-
-		if (IS_ERR(zeros))
-			return NULL;
-		f->private = zeros;
-	}
-	return file_mapping(f->private);
-}
-
-static void zero_release(struct file *f)
-{
-	if (f->private)
-		file_put(f->private);
 }
 
 static ssize_t random_read(struct file *f, struct io_iter *it, loff_t *pos)
@@ -152,8 +131,7 @@ static const struct file_ops zero_ops = {
     .read = zero_read,
     .write = null_write,
     .seek = null_seek,
-    .mapping = zero_mapping,
-    .release = zero_release,
+    .zeros = true,
 };
 static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = null_seek};
 static const struct file_ops random_ops = {

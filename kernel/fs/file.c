@@ -86,6 +86,11 @@ struct mapping *file_mapping(struct file *f)
 	return f->ops->mapping ? f->ops->mapping(f) : NULL;
 }
 
+bool file_is_zeros(struct file *f)
+{
+	return f->ops->zeros;
+}
+
 bool file_can_read(struct file *f)
 {
 	return file_readable(f);

@@ -32,6 +32,12 @@ bool sim_file_write(struct file *f, u64 offset, const void *buf, size_t n)
 	return true;
 }
 
+bool file_is_zeros(struct file *f)
+{
+	(void)f;
+	return false;
+}
+
 struct mapping *file_mapping(struct file *f)
 {
 	return &f->map;
