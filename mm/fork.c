@@ -154,6 +154,30 @@ static int fork_exceptions(struct mm *child)
 	return err;
 }
 
+static void rearm_leaf(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
+{
+	pte_t e = pte_load(s->pte);
+	const struct page *p = pte_page(e);
+
+	(void)mm;
+	(void)va;
+	(void)arg;
+	if (p && p->kind == PAGE_ANON && page_sole_owner(p))
+		pte_store(s->pte, pte_with(e, PTE_WRITE | PTE_DIRTY));
+}
+
+/*
+ * Gives the parent the right to write back where the child has no part: what fork leaves out is to
+ * cost the parent no fault. What cannot be done here is left to the faults.
+ */
+static void rearm_exceptions(struct mm *parent)
+{
+	for (struct area *a = area_first(parent); a; a = area_next(a))
+		if (a->flags & (VM_DONTCOPY | VM_WIPEONFORK) && a->flags & VM_WRITE &&
+		    area_is_private(a) && tree_for_each(parent, a->start, a->end, rearm_leaf, NULL))
+			break;
+}
+
 static int fork_locked(struct mm *child, struct mm *parent, int level)
 {
 	int err = commit_reserve(parent->commit_pages, false);
@@ -169,6 +193,8 @@ static int fork_locked(struct mm *child, struct mm *parent, int level)
 	err = fork_tree(child, parent, level);
 	if (!err)
 		err = fork_exceptions(child);
+	if (!err)
+		rearm_exceptions(parent);
 	return err;
 }
 

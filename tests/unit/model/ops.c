@@ -498,7 +498,7 @@ static void op_populate(struct op *o)
 		enum fault_result f = slot_predict(st, access);
 
 		if (f != FAULT_OK)
-			want = f == FAULT_MAPERR ? -ENOMEM : -EFAULT;
+			want = f == FAULT_MAPERR ? -ENOMEM : f == FAULT_ACCERR ? -EINVAL : -EFAULT;
 		else if (r == -ENOMEM && memory_was_short() &&
 			 !(tree_lookup(o->p->mm, slot_va(s)).v & PTE_WRITE))
 			want = -ENOMEM;
