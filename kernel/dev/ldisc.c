@@ -39,6 +39,12 @@ void ldisc_init(struct ldisc *l, const struct ldisc_ops *ops)
 	memcpy(l->t.cc, cc, sizeof(cc));
 }
 
+/* Capital letters of Latin-1, as Linux takes letters to be. */
+static bool is_upper(u8 c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7);
+}
+
 /* ---- output ---- */
 
 /* One byte through OPOST; buf takes up to 8. */
@@ -64,8 +70,12 @@ static size_t process_output(struct ldisc *l, u8 c, char *buf)
 	case '\r':
 		if ((l->t.oflag & ONOCR) && !l->column)
 			return 0;
-		if (l->t.oflag & OCRNL)
-			return process_output(l, '\n', buf);
+		if (l->t.oflag & OCRNL) {
+			c = '\n';
+			if (l->t.oflag & ONLRET)
+				l->column = 0;
+			break;
+		}
 		l->column = 0;
 		break;
 	case '\t':
@@ -81,7 +91,7 @@ static size_t process_output(struct ldisc *l, u8 c, char *buf)
 			l->column--;
 		break;
 	default:
-		if ((l->t.oflag & OLCUC) && c >= 'a' && c <= 'z')
+		if ((l->t.oflag & OLCUC) && is_upper((u8)(c - 32)))
 			c -= 32;
 		/* What follows in a UTF-8 sequence takes no column. */
 		if (c >= ' ' && c != 127 && !(iflag(l, IUTF8) && (c & 0xc0) == 0x80))
@@ -112,15 +122,22 @@ static void echo_text(struct ldisc *l, const char *s)
 	ldisc_output(l, s, strlen(s));
 }
 
+static bool is_control(u8 c)
+{
+	return c < ' ' || c == 127;
+}
+
 /* How c shows: itself, or ^X. */
 static void echo(struct ldisc *l, u8 c)
 {
-	char text[3] = {'^', (char)(c ^ 0100), 0};
+	char text[2] = {'^', (char)(c ^ 0100)};
 
-	if (lflag(l, ECHOCTL) && (c < ' ' || c == 127) && c != '\t' && c != '\n')
-		echo_text(l, text);
-	else
+	if (lflag(l, ECHOCTL) && is_control(c) && c != '\t') {
+		l->ops->output(l, text, 2);
+		l->column += 2;
+	} else {
 		ldisc_output(l, (const char *)&c, 1);
+	}
 }
 
 /* ---- the ring ---- */
@@ -163,53 +180,77 @@ static bool is_continuation(const struct ldisc *l, u8 c)
 	return iflag(l, IUTF8) && (c & 0xc0) == 0x80;
 }
 
-/* Columns that c takes at column `at`. */
-static u32 width(const struct ldisc *l, u8 c, u32 at)
+/* Columns that c takes on the screen; not for tabs. */
+static u32 width(const struct ldisc *l, u8 c)
 {
-	if (c == '\t')
-		return 8 - (at & 7);
-	if (c < ' ' || c == 127)
+	if (is_control(c))
 		return lflag(l, ECHOCTL) ? 2 : 0;
 	return is_continuation(l, c) ? 0 : 1;
 }
 
-/* The column after the line being edited, up to position `end`. */
-static u32 column_at(const struct ldisc *l, u32 end)
+/* Steps back over a tab that has just left the line: to where the text before it ends. */
+static void erase_tab(struct ldisc *l)
 {
-	u32 column = l->line_column;
+	u32 columns = 0, p = l->head;
 
-	for (u32 p = l->canon_head; p != end; p++)
-		column += width(l, l->buf[p & MASK], column);
-	return column;
+	while (p != l->canon_head && l->buf[(p - 1) & MASK] != '\t')
+		columns += width(l, l->buf[--p & MASK]);
+	/* Before the first tab the text starts where the line did, not at a tab stop. */
+	if (p == l->canon_head)
+		columns += l->line_column;
+	for (u32 n = 8 - (columns & 7); n; n--) {
+		l->ops->output(l, "\b", 1);
+		if (l->column)
+			l->column--;
+	}
 }
 
-static void erase_columns(struct ldisc *l, u32 n)
+/* Where the last character of the line being edited starts; l->head: it cannot be told. */
+static u32 last_char(const struct ldisc *l)
 {
-	while (n--)
+	u32 p = l->head;
+
+	do {
+		p--;
+	} while (p != l->canon_head && is_continuation(l, l->buf[p & MASK]));
+	return is_continuation(l, l->buf[p & MASK]) ? l->head : p;
+}
+
+/* Takes what begins at position `start` off the line, and its columns off the screen. */
+static void erase_from(struct ldisc *l, u32 start)
+{
+	u8 c = l->buf[start & MASK];
+
+	l->head = start;
+	if (!lflag(l, ECHO))
+		return;
+	if (c == '\t') {
+		erase_tab(l);
+		return;
+	}
+	for (u32 n = width(l, c); n; n--)
 		echo_text(l, "\b \b");
 }
 
-/* Takes the last character of the line being edited off it, and off the screen. */
 static void erase_char(struct ldisc *l)
 {
-	u32 before = column_at(l, l->head), after;
+	u32 start = last_char(l);
 
-	do {
-		l->head--;
-	} while (l->head != l->canon_head && is_continuation(l, l->buf[l->head & MASK]));
-	if (!lflag(l, ECHO))
+	if (start == l->head)
 		return;
-	after = column_at(l, l->head);
-	if (lflag(l, ECHOE))
-		erase_columns(l, before - after);
-	else
+	if (lflag(l, ECHO) && !lflag(l, ECHOE)) {
+		l->head = start;
 		echo(l, l->t.cc[VERASE]);
+	} else {
+		erase_from(l, start);
+	}
 }
 
+/* As Linux has it: letters and digits of Latin-1, where the lead bytes of UTF-8 lie too. */
 static bool word_char(u8 c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       c == '_' || c >= 0x80;
+	       c == '_' || (c >= 0xc0 && c != 0xd7 && c != 0xf7);
 }
 
 static void erase_word(struct ldisc *l)
@@ -217,21 +258,25 @@ static void erase_word(struct ldisc *l)
 	bool in_word = false;
 
 	while (l->head != l->canon_head) {
-		u8 c = l->buf[(l->head - 1) & MASK];
+		u32 start = last_char(l);
 
-		if (word_char(c))
+		if (start == l->head)
+			return;
+		if (word_char(l->buf[start & MASK]))
 			in_word = true;
 		else if (in_word)
-			break;
-		erase_char(l);
+			return;
+		erase_from(l, start);
 	}
 }
 
 static void kill_line(struct ldisc *l)
 {
 	if (lflag(l, ECHO) && lflag(l, ECHOK) && lflag(l, ECHOKE) && lflag(l, ECHOE)) {
-		while (l->head != l->canon_head)
-			erase_char(l);
+		u32 start;
+
+		while (l->head != l->canon_head && (start = last_char(l)) != l->head)
+			erase_from(l, start);
 		return;
 	}
 	l->head = l->canon_head;
@@ -246,7 +291,6 @@ static void reprint(struct ldisc *l)
 {
 	echo(l, l->t.cc[VREPRINT]);
 	echo_text(l, "\n");
-	l->line_column = l->column;
 	for (u32 p = l->canon_head; p != l->head; p++)
 		echo(l, l->buf[p & MASK]);
 }
@@ -317,7 +361,7 @@ static bool canon_char(struct ldisc *l, u8 c)
 		return true;
 	}
 	if (is_cc(l, VEOF, c)) {
-		end_line(l, c, true);
+		end_line(l, 0, true);
 		return true;
 	}
 	if (is_cc(l, VEOL, c) || (is_cc(l, VEOL2, c) && extended)) {
@@ -329,7 +373,8 @@ static bool canon_char(struct ldisc *l, u8 c)
 	return false;
 }
 
-static void plain_char(struct ldisc *l, u8 c)
+/* `newline`: c is a newline that was a carriage return, and shows as a newline does. */
+static void plain_char(struct ldisc *l, u8 c, bool newline)
 {
 	if (!has_room(l)) {
 		if (iflag(l, IMAXBEL))
@@ -339,12 +384,10 @@ static void plain_char(struct ldisc *l, u8 c)
 	if (lflag(l, ECHO)) {
 		if (l->head == l->canon_head)
 			l->line_column = l->column;
-		if (c == '\n')
+		if (newline)
 			echo_text(l, "\n");
 		else
 			echo(l, c);
-	} else if (c == '\n' && lflag(l, ECHONL) && lflag(l, ICANON)) {
-		echo_text(l, "\n");
 	}
 	store(l, c);
 }
@@ -354,7 +397,7 @@ static int translate(const struct ldisc *l, u8 c)
 {
 	if (iflag(l, ISTRIP))
 		c &= 0x7f;
-	if (iflag(l, IUCLC) && lflag(l, IEXTEN) && c >= 'A' && c <= 'Z')
+	if (iflag(l, IUCLC) && lflag(l, IEXTEN) && is_upper(c))
 		c += 32;
 	if (c == '\r') {
 		if (iflag(l, IGNCR))
@@ -370,10 +413,11 @@ static int translate(const struct ldisc *l, u8 c)
 void ldisc_input(struct ldisc *l, u8 c)
 {
 	int translated;
+	bool newline;
 
 	if (l->literal) {
 		l->literal = false;
-		plain_char(l, iflag(l, ISTRIP) ? c & 0x7f : c);
+		plain_char(l, iflag(l, ISTRIP) ? c & 0x7f : c, false);
 		return;
 	}
 	if (iflag(l, ISTRIP))
@@ -387,10 +431,11 @@ void ldisc_input(struct ldisc *l, u8 c)
 	translated = translate(l, c);
 	if (translated < 0)
 		return;
+	newline = c == '\r' && translated == '\n';
 	c = (u8)translated;
 	if (lflag(l, ICANON) && canon_char(l, c))
 		return;
-	plain_char(l, c);
+	plain_char(l, c, newline);
 	if (!lflag(l, ICANON))
 		l->canon_head = l->head;
 }

@@ -232,13 +232,40 @@ static void __noreturn bad_initrd(struct unpack *u, u64 offset)
 	      (unsigned long long)u->files, why ? why : "the archive is cut off");
 }
 
+/* Initrds come in other compressions too: better named than called corrupt. */
+static const char *other_format(const u8 *p, size_t n)
+{
+	static const struct {
+		const char *name;
+		u8 magic[6];
+		u8 len;
+	} formats[] = {
+	    {"it is compressed with xz, not gzip", {0xfd, '7', 'z', 'X', 'Z', 0}, 6},
+	    {"it is compressed with zstd, not gzip", {0x28, 0xb5, 0x2f, 0xfd}, 4},
+	    {"it is compressed with bzip2, not gzip", {'B', 'Z', 'h'}, 3},
+	    {"it is compressed with lz4, not gzip", {0x02, 0x21, 0x4c, 0x18}, 4},
+	    {"it is compressed with lzma, not gzip", {0x5d, 0, 0}, 3},
+	    {"it is compressed with lzop, not gzip", {0x89, 'L', 'Z', 'O'}, 4},
+	    {"it is a cpio archive in the old portable format, not newc", "070707", 6},
+	    {"it is a cpio archive in the old binary format, not newc", {0xc7, 0x71}, 2},
+	};
+
+	for (unsigned k = 0; k < ARRAY_SIZE(formats); k++)
+		if (n >= formats[k].len && !memcmp(p, formats[k].magic, formats[k].len))
+			return formats[k].name;
+	return NULL;
+}
+
 static void unpack_all(struct unpack *u, const u8 *p, size_t size)
 {
 	size_t at = 0;
 
 	while (at < size) {
+		const char *other = other_format(p + at, size - at);
 		ssize_t took = 1;
 
+		if (other)
+			panic("initrd: at byte %llu: %s", (unsigned long long)at, other);
 		if (size - at >= 2 && p[at] == 0x1f && p[at + 1] == 0x8b)
 			took = gunzip(&u->inflate, p + at, size - at, feed, u);
 		else if (p[at])

@@ -19,17 +19,23 @@ struct poll_block {
 
 void poll_begin(struct poll_table *pt)
 {
-	memset(pt, 0, sizeof(*pt));
 	pt->registering = true;
+	pt->failed = false;
+	pt->used = 0;
+	pt->blocks = NULL;
 }
 
-/* A waiter that is not in use yet, or NULL: no memory. */
+/* A waiter that is not in use yet, on no queue, or NULL: no memory. */
 static struct waiter *new_waiter(struct poll_table *pt)
 {
+	struct waiter *w;
 	u32 at;
 
-	if (pt->used < POLL_INLINE)
-		return &pt->inline_waiters[pt->used++];
+	if (pt->used < POLL_INLINE) {
+		w = &pt->inline_waiters[pt->used++];
+		*w = (struct waiter){0};
+		return w;
+	}
 	at = (pt->used - POLL_INLINE) % BLOCK_WAITERS;
 	if (at == 0) {
 		struct poll_block *b = kzalloc(sizeof(*b));
@@ -79,6 +85,22 @@ u32 file_poll(struct file *f, struct poll_table *pt)
 	return f->ops->poll(f, pt);
 }
 
+#define NO_WAIT 0 /* as a deadline: look once */
+
+/* Something is ready: there will be no sleep, so the rest need not register. */
+static void stop_registering(struct poll_table *pt)
+{
+	if (pt)
+		pt->registering = false;
+}
+
+static long look_once(int (*check)(void *arg, struct poll_table *pt), void *arg)
+{
+	long n = check(arg, NULL);
+
+	return n || !signal_pending() ? n : -ERESTARTSYS;
+}
+
 /*
  * Calls check until it finds something (nonzero: a count or an errno), a signal comes, or the
  * deadline passes.
@@ -89,17 +111,20 @@ u32 file_poll(struct file *f, struct poll_table *pt)
  */
 static long poll_loop(int (*check)(void *arg, struct poll_table *pt), void *arg, u64 deadline)
 {
-	struct poll_table *pt = kmalloc(sizeof(*pt));
-	struct waitq own;
 	struct waiter me = {0};
+	struct poll_table *pt;
+	struct waitq own;
 	long n, slept = 0;
 
+	if (deadline == NO_WAIT)
+		return look_once(check, arg);
+	pt = kmalloc(sizeof(*pt));
 	if (!pt)
 		return -ENOMEM;
 	waitq_init(&own);
 	poll_begin(pt);
 	n = check(arg, pt);
-	pt->registering = false;
+	stop_registering(pt);
 	if (!n && pt->failed)
 		n = -ENOMEM;
 	while (!n && !slept) {
@@ -150,7 +175,7 @@ static int check_fds(void *arg, struct poll_table *pt)
 		}
 		if (p->revents) {
 			ready++;
-			pt->registering = false;
+			stop_registering(pt);
 		}
 	}
 	return ready;
@@ -181,8 +206,11 @@ static long poll_fds(struct pollfd __user *user, u32 count, u64 deadline)
 
 static u64 deadline_after(u64 ns)
 {
-	u64 now = clock_ns();
+	u64 now;
 
+	if (!ns)
+		return NO_WAIT;
+	now = clock_ns();
 	return ns > WAIT_FOREVER - now ? WAIT_FOREVER : now + ns;
 }
 
@@ -253,8 +281,6 @@ SYSCALL5(ppoll, struct pollfd __user *, fds, u32, count, struct timespec __user 
 
 /* ---- select ---- */
 
-#define SELECT_MAX 65536 /* bits that are looked at: no table has more descriptors in practice */
-
 #define IN_SET	(POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
 #define OUT_SET (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
 #define EX_SET	POLLPRI
@@ -289,7 +315,7 @@ static int check_select(void *arg, struct poll_table *pt)
 				continue;
 			bitmap_set(s->out[k], fd);
 			ready++;
-			pt->registering = false;
+			stop_registering(pt);
 		}
 	}
 	return ready;
@@ -319,8 +345,7 @@ static long do_select(s32 nfds, u64 __user *const user[3], u64 deadline)
 
 	if (nfds < 0)
 		return -EINVAL;
-	s.nfds = min((u32)nfds, (u32)SELECT_MAX);
-	s.nfds = min(s.nfds, fd_table_size(current->files));
+	s.nfds = min((u32)nfds, fd_table_size(current->files));
 	words = BITMAP_WORDS(s.nfds);
 	if (words > 4)
 		bits = kmalloc(6 * words * 8);
