@@ -225,7 +225,7 @@ static void check_contents(struct crew *crew)
 
 static int experiment(void)
 {
-	struct machine before, after;
+	struct machine first, before, after, last;
 	uint64_t parent_faults, saved_first, saved_last;
 	struct crew crew;
 	bool alive;
@@ -233,6 +233,7 @@ static int experiment(void)
 	memory = map_memory(size, false, "the parent");
 	fill();
 	crew_prepare(&crew, (unsigned)children);
+	machine_read(&first);
 	if (!crew_start(&crew, child, NULL))
 		err(STATUS_TROUBLE, "cannot fork %s", text_size(size).s);
 	if (!crew_gather(&crew))
@@ -262,6 +263,8 @@ static int experiment(void)
 	crew_release(&crew);
 	if (crew_join(&crew))
 		write_alone();
+	machine_read(&last);
+	report_tables(&first, &last);
 	report_verdict("sharing saved %s after fork, and %s once all had written",
 		       text_size(saved_first).s, text_size(saved_last).s);
 	crew_free(&crew);

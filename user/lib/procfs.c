@@ -123,6 +123,10 @@ void machine_read(struct machine *m)
 	m->cow_reuse = proc_number(text, "cow_reuse");
 	m->zero_fill = proc_number(text, "zero_fill");
 	m->fork_copied = proc_number(text, "fork_copied_pages");
+	m->tables_copied = proc_number(text, "fork_copied_tables");
+	m->tables_shared = proc_number(text, "fork_shared_tables");
+	m->tables_unshared = proc_number(text, "cow_table_copy");
+	m->tables_rearmed = proc_number(text, "cow_rearm");
 }
 
 uint64_t counter_since(uint64_t a, uint64_t b)

@@ -34,6 +34,8 @@ struct machine {
 	uint64_t faults, oom_kills;
 	uint64_t cow_copy, cow_reuse, zero_fill; /* Calf's; UNKNOWN elsewhere */
 	uint64_t fork_copied;			 /* pages that forks copied (share level 0) */
+	/* Page tables: that forks copied, or shared; that writes copied, or made writable again. */
+	uint64_t tables_copied, tables_shared, tables_unshared, tables_rearmed;
 };
 
 void machine_read(struct machine *m);

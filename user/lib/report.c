@@ -85,6 +85,17 @@ bool report_predicted(const char *what, uint64_t measured, uint64_t predicted, u
 			    text_count(predicted).s);
 }
 
+void report_tables(const struct machine *before, const struct machine *after)
+{
+	if (after->tables_copied == UNKNOWN)
+		return;
+	report_note("page tables: fork copied %s and shared %s; writes copied %s, re-armed %s",
+		    text_count(counter_since(before->tables_copied, after->tables_copied)).s,
+		    text_count(counter_since(before->tables_shared, after->tables_shared)).s,
+		    text_count(counter_since(before->tables_unshared, after->tables_unshared)).s,
+		    text_count(counter_since(before->tables_rearmed, after->tables_rearmed)).s);
+}
+
 void report_verdict(const char *format, ...)
 {
 	va_list args;

@@ -25,6 +25,9 @@ void report_skip(const char *what, const char *why);
 bool report_predicted(const char *what, uint64_t measured, uint64_t predicted, uint64_t slack,
 		      const char *unit);
 
+/* What became of page tables between the two; nothing where the kernel does not tell. */
+void report_tables(const struct machine *before, const struct machine *after);
+
 /* The sentence to remember. */
 void report_verdict(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
