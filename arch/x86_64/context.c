@@ -43,14 +43,9 @@ static void switch_user_state(struct percpu *p, struct task *prev, struct task *
 		p->fpu_of = next;
 		next->arch.fpu_cpu = p->cpu;
 	}
-	if (p->fsbase != next->arch.fsbase) {
-		p->fsbase = next->arch.fsbase;
-		wrmsr(MSR_FS_BASE, p->fsbase);
-	}
-	if (p->gsbase != next->arch.gsbase) {
-		p->gsbase = next->arch.gsbase;
-		wrmsr(MSR_KERNEL_GS_BASE, p->gsbase);
-	}
+	/* Always: a program that loads a selector changes the base without the kernel's knowing. */
+	wrmsr(MSR_FS_BASE, next->arch.fsbase);
+	wrmsr(MSR_KERNEL_GS_BASE, next->arch.gsbase);
 }
 
 struct task *arch_switch(struct task *prev, struct task *next)
@@ -140,7 +135,7 @@ int arch_set_fsbase(u64 base)
 {
 	if (base >= USER_END)
 		return -EPERM;
-	current->arch.fsbase = this_cpu()->fsbase = base;
+	current->arch.fsbase = base;
 	wrmsr(MSR_FS_BASE, base);
 	return 0;
 }
@@ -149,7 +144,7 @@ int arch_set_gsbase(u64 base)
 {
 	if (base >= USER_END)
 		return -EPERM;
-	current->arch.gsbase = this_cpu()->gsbase = base;
+	current->arch.gsbase = base;
 	wrmsr(MSR_KERNEL_GS_BASE, base);
 	return 0;
 }
@@ -172,7 +167,7 @@ void arch_exec(struct regs *regs, vaddr_t entry, vaddr_t stack)
 
 	memset(regs, 0, sizeof(*regs));
 	regs->orig_rax = ~0ull;
-	regs->rip = entry;
+	regs->rip = regs_rip(entry);
 	regs->rsp = stack;
 	regs->cs = USER_CS;
 	regs->ss = USER_DS;

@@ -15,3 +15,12 @@ static inline bool regs_user(const struct regs *r)
 {
 	return r->cs & 3;
 }
+
+/*
+ * Where a program may be sent to: IRET to an address that is not canonical would fault in the
+ * kernel. Such a one becomes an address that faults in the program.
+ */
+static inline u64 regs_rip(u64 rip)
+{
+	return rip < 1ull << 47 ? rip : ~0ull;
+}

@@ -166,7 +166,7 @@ int arch_signal_deliver(struct regs *regs, int sig, const struct siginfo *info,
 	regs->rsi = at + offsetof(struct rt_sigframe, info);
 	regs->rdx = at + offsetof(struct rt_sigframe, uc);
 	regs->rax = 0;
-	regs->rip = act->handler;
+	regs->rip = regs_rip(act->handler);
 	regs->rsp = at;
 	regs->cs = USER_CS;
 	regs->ss = USER_DS;
@@ -258,7 +258,7 @@ int arch_signal_return(struct regs *r, u64 *blocked)
 	if (copy_from_user(&uc, (const void __user *)(at + offsetof(struct rt_sigframe, uc)),
 			   sizeof(uc)))
 		return -EFAULT;
-	if (c->rip >= BIT(47) || take_fpu(c->fpstate))
+	if (take_fpu(c->fpstate))
 		return -EFAULT;
 	take_altstack(&uc.stack, r->rsp);
 	*r = (struct regs){
@@ -278,7 +278,7 @@ int arch_signal_return(struct regs *r, u64 *blocked)
 	    .rax = c->rax,
 	    .rcx = c->rcx,
 	    .rsp = c->rsp,
-	    .rip = c->rip,
+	    .rip = regs_rip(c->rip),
 	    .rflags =
 		(r->rflags & ~RFLAGS_USER) | (c->rflags & RFLAGS_USER) | RFLAGS_FIXED | RFLAGS_IF,
 	    .cs = USER_CS,

@@ -5,7 +5,8 @@
  *	from the kernel		a page fault at an instruction of arch/uaccess.h is a program's
  *				memory that must be faulted in, or else the access fails; anything
  *				else is a broken kernel: panic
- *	NMI, #MC		logged, or panic
+ *	NMI			ignored: nothing here asks for one
+ *	#MC			panic
  *	#DF			panic, and the place to see that a stack ran into its guard
  */
 #include "arch/traps.h"
@@ -14,7 +15,6 @@
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/extable.h"
 #include "arch/x86_64/irq.h"
-#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
 
@@ -22,6 +22,7 @@ enum {
 	VEC_DB = 1,
 	VEC_NMI = 2,
 	VEC_DF = 8,
+	VEC_GP = 13,
 	VEC_PF = 14,
 	VEC_MC = 18,
 	VEC_EXCEPTIONS = 32,
@@ -30,10 +31,13 @@ enum {
 /* Bits of a page fault's error code (SDM volume 3, section 4.7). */
 #define PF_PRESENT  BIT(0)
 #define PF_WRITE    BIT(1)
+#define PF_USER	    BIT(2)
 #define PF_RESERVED BIT(3)
 #define PF_FETCH    BIT(4)
 
+#define RFLAGS_TF BIT(8)
 #define RFLAGS_IF BIT(9)
+#define DR6_CLEAR 0xffff0ff0ull
 
 static const char *const names[VEC_EXCEPTIONS] = {
     "divide error",
@@ -87,13 +91,55 @@ static void __noreturn broken(struct regs *regs, unsigned vector, u64 error)
 	panic_regs(regs, "%s in the kernel (error %llx)", names[vector], (unsigned long long)error);
 }
 
+static void exception(struct regs *regs, unsigned vector, u64 error)
+{
+	vaddr_t fixup;
+
+	switch (vector) {
+	case VEC_NMI:
+		return; /* nobody's: the log's lock may be held just now, so not a word */
+	case VEC_MC:
+		panic_regs(regs, "machine check");
+	case VEC_DF:
+		broken(regs, vector, error);
+	default:
+		break;
+	}
+	if (vector == VEC_DB) {
+		__asm__ volatile("movq %0, %%db6" ::"r"(DR6_CLEAR));
+		if (!regs_user(regs)) { /* a trap that a program armed and that came a step late */
+			regs->rflags &= ~RFLAGS_TF;
+			return;
+		}
+	}
+	if (!regs_user(regs)) {
+		fixup = extable_find(regs->rip);
+		if (!fixup)
+			broken(regs, vector, error);
+		regs->rip = fixup;
+		return;
+	}
+	irq_enable();
+	trap_exception(regs, vector, error);
+	irq_disable();
+}
+
 static void page_fault(struct regs *regs, u64 error)
 {
 	vaddr_t va = read_cr2();
-	bool user = regs_user(regs);
+	bool user = error & PF_USER;
 	vaddr_t fixup = 0;
 	unsigned access = PROT_READ;
 
+	if (!user && regs_user(regs)) {
+		/*
+		 * An access of the CPU's own on behalf of a program. QEMU takes a far return's
+		 * reads of the user's stack for such, and then SMAP forbids them: no fault that
+		 * could be resolved, so it is the program's error.
+		 */
+		exception(regs, VEC_GP, 0);
+		return;
+	}
 	if (!user) {
 		fixup = va < USER_END ? extable_find(regs->rip) : 0;
 		if (!fixup)
@@ -110,35 +156,6 @@ static void page_fault(struct regs *regs, u64 error)
 		irq_enable();
 	if (!trap_page_fault(regs, va, access, user))
 		regs->rip = fixup;
-	irq_disable();
-}
-
-static void exception(struct regs *regs, unsigned vector, u64 error)
-{
-	vaddr_t fixup;
-
-	switch (vector) {
-	case VEC_NMI:
-		log_warn("NMI at %016llx: ignored", (unsigned long long)regs->rip);
-		return;
-	case VEC_MC:
-		panic_regs(regs, "machine check");
-	case VEC_DF:
-		broken(regs, vector, error);
-	default:
-		break;
-	}
-	if (!regs_user(regs)) {
-		fixup = extable_find(regs->rip);
-		if (!fixup)
-			broken(regs, vector, error);
-		regs->rip = fixup;
-		return;
-	}
-	if (vector == VEC_DB)
-		__asm__ volatile("movq %0, %%db6" ::"r"(0xffff0ff0ull));
-	irq_enable();
-	trap_exception(regs, vector, error);
 	irq_disable();
 }
 

@@ -21,7 +21,6 @@ struct percpu {
 	u32 apic_id;
 	struct mmu *mmu;     /* the tree that CR3 walks; NULL: the kernel's alone */
 	struct task *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
-	u64 fsbase, gsbase;  /* the user's, as the MSRs hold them */
 	void *tss;
 };
 
