@@ -456,11 +456,9 @@ static int run(struct exec *x)
 	err = build_mm(x);
 	if (err)
 		return err;
-	if (atomic_load(&current->proc->sighand->refs) > 1) {
-		x->sighand = sighand_alloc(NULL);
-		if (!x->sighand)
-			return -ENOMEM;
-	}
+	x->sighand = sighand_without_handlers(current->proc);
+	if (!x->sighand)
+		return -ENOMEM;
 	err = fd_table_exec();
 	if (!err)
 		commit(x);

@@ -84,20 +84,13 @@ static int copy_sighand(struct process *p, u64 flags)
 {
 	struct process *me = current->proc;
 
-	if (flags & CLONE_SIGHAND) {
-		atomic_inc(&me->sighand->refs);
-		p->sighand = me->sighand;
-		return 0;
-	}
-	p->sighand = sighand_alloc(me->sighand);
-	if (!p->sighand)
-		return -ENOMEM;
-	if (!(flags & CLONE_CLEAR_SIGHAND))
-		return 0;
-	for (int i = 0; i < NSIG; i++)
-		if (p->sighand->actions[i].handler != SIG_IGN)
-			p->sighand->actions[i] = (struct sigaction){0};
-	return 0;
+	if (flags & CLONE_SIGHAND)
+		p->sighand = sighand_share(me);
+	else if (flags & CLONE_CLEAR_SIGHAND)
+		p->sighand = sighand_without_handlers(me);
+	else
+		p->sighand = sighand_fork(me);
+	return p->sighand ? 0 : -ENOMEM;
 }
 
 /* Fields that a child has from its parent and that cost nothing. */

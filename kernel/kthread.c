@@ -32,7 +32,7 @@ static struct process *create(const char *name, void (*fn)(void *), void *arg)
 	strlcpy(t->comm, name, TASK_COMM_LEN);
 	default_limits(p);
 	t->cpu_mask = 1;
-	p->sighand = sighand_alloc(NULL);
+	p->sighand = sighand_create();
 	if (!p->sighand) {
 		process_put(p);
 		return NULL;

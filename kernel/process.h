@@ -34,14 +34,30 @@ struct process *process_after(struct process *p);
 u32 process_count_of(u32 uid);
 u32 process_limit(void);
 
+/* ---- sighand.c ---- */
+
+void sighand_init(void);
+/* All actions are the default. NULL: no memory, here and below. */
+struct sighand *sighand_create(void) __must_check;
+void sighand_put(struct sighand *h);
+/* For a child of p, the current process: the same table until one side changes an action. */
+struct sighand *sighand_fork(struct process *p) __must_check;
+/* For a child of p: the same table for good. */
+struct sighand *sighand_share(struct process *p) __must_check;
+/* For p, the current process, after exec: ignored signals stay ignored, the others get the default. */
+struct sighand *sighand_without_handlers(struct process *p) __must_check;
+
+/* These under p->sighand_lock. */
+struct sigaction sighand_action(struct process *p, int sig);
+/* Makes p's table one that may be changed, as sighand_set_action() does. 0 or -ENOMEM. */
+int __must_check sighand_own(struct process *p);
+void sighand_set_action(struct process *p, int sig, const struct sigaction *act);
+
 /* ---- signal*.c ---- */
 
 enum default_action { DEFAULT_END, DEFAULT_CORE, DEFAULT_STOP, DEFAULT_IGNORE };
 enum default_action signal_default(int sig);
 void signal_init(void);
-/* A copy of `from`; NULL: all actions are the default. NULL: no memory. */
-struct sighand *sighand_alloc(struct sighand *from) __must_check;
-void sighand_put(struct sighand *h);
 void sigpending_init(struct sigpending *s);
 
 /* These under p->sighand_lock (of t->proc). */
@@ -62,8 +78,7 @@ bool signal_unkillable(const struct process *p);
 void signal_force_segv(int while_delivering);
 /* The current task's blocked set becomes `mask`, SIGKILL and SIGSTOP excepted. */
 void signal_set_blocked(u64 mask);
-/* exec: handlers back to SIG_DFL, in `fresh` where the table was shared (else NULL), which this
- * takes over. */
+/* exec: `fresh` is the table from now on, which this takes over; no alternate stack. */
 void signal_exec(struct sighand *fresh);
 /*
  * Under tasks_lock: p's exit signal with siginfo to its parent, which wait4 is woken for. True:

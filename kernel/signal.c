@@ -27,31 +27,7 @@ struct sigqueue {
 	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | \
 	 SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
 
-static struct slab_cache *queue_cache, *sighand_cache;
-
-struct sighand *sighand_alloc(struct sighand *from)
-{
-	struct sighand *h = slab_alloc(sighand_cache);
-
-	if (!h)
-		return NULL;
-	h->refs = 1;
-	spin_init(&h->lock, LOCK_SIGACTION);
-	if (!from) {
-		memset(h->actions, 0, sizeof(h->actions));
-		return h;
-	}
-	spin_lock(&from->lock);
-	memcpy(h->actions, from->actions, sizeof(h->actions));
-	spin_unlock(&from->lock);
-	return h;
-}
-
-void sighand_put(struct sighand *h)
-{
-	if (atomic_dec(&h->refs) == 0)
-		slab_free(sighand_cache, h);
-}
+static struct slab_cache *queue_cache;
 
 void sigpending_init(struct sigpending *s)
 {
@@ -129,7 +105,7 @@ bool signal_unkillable(const struct process *p)
 
 static u64 handler_of(const struct process *p, int sig)
 {
-	return p->sighand ? p->sighand->actions[sig - 1].handler : SIG_DFL;
+	return p->sighand->actions[sig - 1].handler;
 }
 
 static bool ignored(const struct process *p, int sig)
@@ -303,18 +279,11 @@ void signal_fault(int sig, int code, vaddr_t addr)
 	struct task *t = current;
 	struct process *p = t->proc;
 	struct siginfo info = {.signo = sig, .code = code};
-	struct sigaction *act;
 
 	info.fault.addr = addr;
 	spin_lock(&p->sighand_lock);
-	spin_lock(&p->sighand->lock);
-	act = &p->sighand->actions[sig - 1];
-	if ((t->blocked & SIGMASK(sig)) || act->handler == SIG_IGN) {
-		act->handler = SIG_DFL;
-		t->blocked &= ~SIGMASK(sig);
-	}
-	spin_unlock(&p->sighand->lock);
-	if (act->handler == SIG_DFL)
+	/* The instruction would fault again at once: where no handler can be called, this is the end. */
+	if ((t->blocked & SIGMASK(sig)) || handler_of(p, sig) <= SIG_IGN)
 		signal_end_group(p, sig);
 	else
 		(void)send(p, t, sig, &info);
@@ -454,7 +423,7 @@ void process_signals(struct process *p, struct signal_view *v)
 	v->shared_pending = p->shared.set;
 	v->blocked = t->blocked;
 	v->queued = p->nr_queued;
-	for (int sig = 1; p->sighand && sig <= NSIG; sig++) {
+	for (int sig = 1; sig <= NSIG; sig++) {
 		u64 handler = handler_of(p, sig);
 
 		if (handler == SIG_IGN)
@@ -468,7 +437,6 @@ void process_signals(struct process *p, struct signal_view *v)
 void signal_init(void)
 {
 	queue_cache = slab_create("sigqueue", sizeof(struct sigqueue), 16);
-	sighand_cache = slab_create("sighand", sizeof(struct sighand), 64);
-	if (!queue_cache || !sighand_cache)
-		panic("no memory for the caches of signals");
+	if (!queue_cache)
+		panic("no memory for the cache of queued signals");
 }

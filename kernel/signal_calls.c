@@ -74,28 +74,39 @@ void signal_exec(struct sighand *fresh)
 {
 	struct task *t = current;
 	struct process *p = t->proc;
-	struct sighand *old = p->sighand, *now = fresh ? fresh : old;
+	struct sighand *old = p->sighand;
 
 	spin_lock(&p->sighand_lock);
-	spin_lock(&old->lock);
-	for (int i = 0; i < NSIG; i++) {
-		u64 handler = old->actions[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL;
-
-		now->actions[i] = (struct sigaction){.handler = handler};
-	}
-	spin_unlock(&old->lock);
-	p->sighand = now;
+	p->sighand = fresh;
 	t->altstack_sp = t->altstack_size = t->altstack_flags = 0;
 	spin_unlock(&p->sighand_lock);
-	if (fresh)
-		sighand_put(old);
+	sighand_put(old);
+}
+
+/* Sets and gets an action; either may be NULL. 0 or -ENOMEM. */
+static int change_action(int sig, struct sigaction *new, struct sigaction *old)
+{
+	struct process *p = current->proc;
+	int err = 0;
+
+	spin_lock(&p->sighand_lock);
+	*old = sighand_action(p, sig);
+	if (new)
+		err = sighand_own(p);
+	if (new && !err) {
+		new->mask &= ~UNBLOCKABLE;
+		sighand_set_action(p, sig, new);
+		signal_forget_ignored(p, sig);
+	}
+	spin_unlock(&p->sighand_lock);
+	return err;
 }
 
 SYSCALL4(rt_sigaction, int, sig, const struct sigaction __user *, act, struct sigaction __user *,
 	 oldact, size_t, size)
 {
-	struct process *p = current->proc;
-	struct sigaction fresh, *live, old;
+	struct sigaction fresh, old;
+	int err;
 
 	if (size != SIGSET_SIZE || sig < 1 || sig > NSIG)
 		return -EINVAL;
@@ -103,19 +114,9 @@ SYSCALL4(rt_sigaction, int, sig, const struct sigaction __user *, act, struct si
 		return -EINVAL;
 	if (act && copy_from_user(&fresh, act, sizeof(fresh)))
 		return -EFAULT;
-
-	live = &p->sighand->actions[sig - 1];
-	spin_lock(&p->sighand_lock);
-	spin_lock(&p->sighand->lock);
-	old = *live;
-	if (act) {
-		*live = fresh;
-		live->mask &= ~UNBLOCKABLE;
-	}
-	spin_unlock(&p->sighand->lock);
-	if (act)
-		signal_forget_ignored(p, sig);
-	spin_unlock(&p->sighand_lock);
+	err = change_action(sig, act ? &fresh : NULL, &old);
+	if (err)
+		return err;
 	if (oldact && copy_to_user(oldact, &old, sizeof(old)))
 		return -EFAULT;
 	return 0;

@@ -15,16 +15,27 @@ static void tell_parent(struct process *p, int code, int status)
 	spin_unlock(&tasks_lock);
 }
 
+/* What a parent does about its children. */
+static struct sigaction parent_action(struct process *parent)
+{
+	struct sigaction act;
+
+	spin_lock(&parent->sighand_lock);
+	act = sighand_action(parent, SIGCHLD);
+	spin_unlock(&parent->sighand_lock);
+	return act;
+}
+
 void signal_parent_of_stop(struct process *p, int code, int status)
 {
 	struct process *parent = p->parent;
-	const struct sigaction *act = &parent->sighand->actions[SIGCHLD - 1];
+	struct sigaction act = parent_action(parent);
 	struct siginfo info = {.signo = SIGCHLD, .code = code};
 
 	info.child.pid = p->pid;
 	info.child.uid = p->leader->cred.uid;
 	info.child.status = status;
-	if (act->handler != SIG_IGN && !(act->flags & SA_NOCLDSTOP))
+	if (act.handler != SIG_IGN && !(act.flags & SA_NOCLDSTOP))
 		(void)signal_process(parent, SIGCHLD, &info);
 	waitq_wake_all(&parent->child_wait);
 }
@@ -32,11 +43,11 @@ void signal_parent_of_stop(struct process *p, int code, int status)
 bool signal_parent_of_death(struct process *p)
 {
 	struct process *parent = p->parent;
-	const struct sigaction *act = &parent->sighand->actions[SIGCHLD - 1];
+	struct sigaction act = parent_action(parent);
 	int sig = p->leader->exit_signal;
 	struct siginfo info = {.signo = sig};
-	bool ignored = act->handler == SIG_IGN;
-	bool reap = sig == SIGCHLD && (ignored || (act->flags & SA_NOCLDWAIT));
+	bool ignored = act.handler == SIG_IGN;
+	bool reap = sig == SIGCHLD && (ignored || (act.flags & SA_NOCLDWAIT));
 
 	info.child.pid = p->pid;
 	info.child.uid = p->leader->cred.uid;
@@ -105,11 +116,20 @@ static void default_action(struct process *p, int sig)
 	spin_unlock(&p->sighand_lock);
 }
 
+/* SA_RESETHAND. Without memory for a table of its own, the process cannot be left with the handler. */
+static void reset_action(struct process *p, int sig, struct sigaction act)
+{
+	act.handler = SIG_DFL;
+	if (sighand_own(p))
+		signal_end_group(p, SIGKILL);
+	else
+		sighand_set_action(p, sig, &act);
+}
+
 /* One step of attending to signals. */
 static enum outcome next_signal(struct task *t, struct siginfo *info, struct sigaction *act)
 {
 	struct process *p = t->proc;
-	struct sigaction *live;
 	int sig;
 
 	spin_lock(&p->sighand_lock);
@@ -138,12 +158,9 @@ static enum outcome next_signal(struct task *t, struct siginfo *info, struct sig
 		spin_unlock(&p->sighand_lock);
 		return NOTHING_LEFT;
 	}
-	live = &p->sighand->actions[sig - 1];
-	spin_lock(&p->sighand->lock);
-	*act = *live;
+	*act = sighand_action(p, sig);
 	if (act->handler > SIG_IGN && (act->flags & SA_RESETHAND))
-		live->handler = SIG_DFL;
-	spin_unlock(&p->sighand->lock);
+		reset_action(p, sig, *act);
 	if (act->handler == SIG_DFL) {
 		default_action(p, sig);
 		return LOOK_AGAIN;

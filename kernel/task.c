@@ -328,6 +328,7 @@ void task_init(void)
 	task_cache = slab_create("task", sizeof(struct task), 64);
 	if (!process_cache || !task_cache)
 		panic("no memory for the caches of tasks");
+	sighand_init();
 	signal_init();
 	futex_init();
 
