@@ -113,6 +113,7 @@ struct winsize {
 #define TIOCGETD     0x5424
 #define TCSBRKP	     0x5425
 #define TIOCGSID     0x5429
+#define TIOCGDEV     0x80045432u
 #define TCGETS2	     0x802c542au
 #define TCSETS2	     0x402c542bu
 #define TCSETSW2     0x402c542cu

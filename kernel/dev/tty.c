@@ -402,6 +402,8 @@ static long tty_ioctl(struct file *f, u32 cmd, u64 arg)
 	case TIOCOUTQ:
 	case TIOCGETD:
 		return put_user(0, (s32 __user *)p);
+	case TIOCGDEV:
+		return put_user((u32)tty->dev, (u32 __user *)p);
 	case TIOCSTI:
 		return type_char(tty, p);
 	default:

@@ -26,7 +26,7 @@
 #define F_GETPIPE_SZ	1032
 #define FD_CLOEXEC	1u
 
-#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_NOATIME)
 
 static long dup_fd(struct file *f, u64 lowest, bool cloexec)
 {
@@ -39,6 +39,8 @@ static long set_flags(struct file *f, u32 flags)
 {
 	if ((flags & ~f->flags & O_NOATIME) && !inode_is_owner(f->inode))
 		return -EPERM;
+	if (flags & O_DIRECT)
+		return -EINVAL;
 	WRITE_ONCE(f->flags, (f->flags & ~SETFL_MASK) | (flags & SETFL_MASK));
 	return 0;
 }

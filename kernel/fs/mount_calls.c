@@ -20,10 +20,18 @@
 #define ST_VALID    0x20u
 #define ST_RELATIME 4096u
 
+/* What a mount(2) or a remount with these flags makes of a mount's. */
+static u32 mount_flags(u32 flags)
+{
+	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
+		flags |= MS_RELATIME;
+	return flags & MOUNT_FLAGS;
+}
+
 static int mount_over(const char *type, const char *source, const struct path *at, u32 flags,
 		      const char *options)
 {
-	struct mount *m = mount_new(type, source, flags & MOUNT_FLAGS, options);
+	struct mount *m = mount_new(type, source, mount_flags(flags), options);
 	int err;
 
 	if (IS_ERR(m))
@@ -87,7 +95,7 @@ static int mount_remount(const struct path *at, u32 flags)
 		return -EINVAL;
 	if ((flags & MS_RDONLY) && atomic_load(&at->mnt->writers))
 		return -EBUSY;
-	WRITE_ONCE(at->mnt->flags, flags & MOUNT_FLAGS);
+	WRITE_ONCE(at->mnt->flags, mount_flags(flags));
 	return 0;
 }
 

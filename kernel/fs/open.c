@@ -5,7 +5,7 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-#define OPEN_KEPT                                                                      \
+#define OPEN_KEPT \
 	(~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) /* in file->flags, during the open \
 						     */
 
@@ -47,7 +47,7 @@ static struct file *file_from_path(struct path *p, u32 flags, struct file *f)
 {
 	static const struct file_ops path_only_ops;
 	struct inode *i = p->dentry->inode;
-	bool writes = (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
+	bool counted = false;
 	int err = 0;
 
 	f->flags = flags & OPEN_KEPT;
@@ -59,16 +59,19 @@ static struct file *file_from_path(struct path *p, u32 flags, struct file *f)
 		f->ops = &path_only_ops;
 		return f;
 	}
-	if (writes && S_ISREG(i->mode))
+	if (file_writable(f) && S_ISREG(i->mode)) {
 		err = file_get_write(f);
+		counted = !err;
+	}
 	if (!err && S_ISSOCK(i->mode))
 		err = -ENXIO;
-	if (!err && f->ops->open) {
+	if (!err && (flags & O_DIRECT))
+		err = -EINVAL; /* nothing here is read around the page cache */
+	if (!err && f->ops->open)
 		err = f->ops->open(i, f);
-		if (err && writes && S_ISREG(i->mode))
-			file_put_write(f);
-	}
 	if (err) {
+		if (counted)
+			file_put_write(f);
 		path_put(p);
 		file_free(f);
 		return ERR_PTR(err);

@@ -35,10 +35,6 @@ static void show_mount_flags(struct seq *s, const struct mount *m)
 	u32 flags = m->flags;
 
 	seq_puts(s, m->flags & MS_RDONLY ? "ro" : "rw");
-	/* What mount(2) attaches keeps access times so, unless told otherwise; the first root is
-	 * Linux's exception. */
-	if (m->parent != m && !(flags & (MS_NOATIME | MS_STRICTATIME)))
-		flags |= MS_RELATIME;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (flags & names[i].flag)
 			seq_puts(s, names[i].name);

@@ -56,6 +56,22 @@ static const struct proc_entry thp_entries[] = {
     {0},
 };
 
+/* Which terminal /dev/console is, as programs ask that want one to control. */
+static const struct proc_entry console_entries[] = {
+    TEXT_("active", "ttyS0\n"),
+    {0},
+};
+
+static const struct proc_entry tty_entries[] = {
+    DIR_("console", console_entries),
+    {0},
+};
+
+static const struct proc_entry class_entries[] = {
+    DIR_("tty", tty_entries),
+    {0},
+};
+
 static const struct proc_entry mm_entries[] = {
     DIR_("transparent_hugepage", thp_entries),
     {0},
@@ -67,6 +83,7 @@ static const struct proc_entry kernel_entries[] = {
 };
 
 const struct proc_entry sysfs_root_entries[] = {
+    DIR_("class", class_entries),
     DIR_("devices", devices_entries),
     DIR_("kernel", kernel_entries),
     {0},
