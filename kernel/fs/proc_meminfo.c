@@ -12,20 +12,26 @@ struct frame_counts {
 };
 
 /*
- * Reads every struct page once: nothing on the way of a fault pays for these numbers. What changes
- * meanwhile is counted before or after its change.
+ * Reads the struct page of each frame in use: nothing on the way of a fault pays for these numbers. What
+ * changes meanwhile is counted before or after its change.
  */
 static void count_frames(struct frame_counts *c)
 {
-	*c = (struct frame_counts){0};
-	for (pfn_t pfn = 0; pfn < page_array_len; pfn++) {
-		const struct page *p = pfn_to_page(pfn);
+	u64 step = 1;
 
-		if (p->kind == PAGE_ANON)
+	*c = (struct frame_counts){0};
+	for (pfn_t pfn = 0; pfn < page_array_len; pfn += step) {
+		const struct page *p = pfn_to_page(pfn);
+		enum page_kind kind = READ_ONCE(p->kind);
+		u8 order = READ_ONCE(p->order);
+
+		/* Free memory is passed over by the block. */
+		step = kind == PAGE_FREE && order <= MAX_ORDER ? 1ull << order : 1;
+		if (kind == PAGE_ANON)
 			c->anon++;
-		else if (p->kind == PAGE_TABLE)
+		else if (kind == PAGE_TABLE)
 			c->tables++;
-		else if (p->kind == PAGE_FILE && page_mapcount(p))
+		else if (kind == PAGE_FILE && page_mapcount(p))
 			c->mapped++;
 		if (pfn % 0x10000 == 0xffff)
 			cond_resched();

@@ -8,7 +8,6 @@
 #include "kernel/cmdline.h"
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
-#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
 #include "kernel/uts.h"
@@ -184,20 +183,6 @@ static int show_cpuinfo(struct seq *s, void *arg)
 	return 0;
 }
 
-/* The log of the kernel: all of it that is still in its ring. */
-static int show_kmsg(struct seq *s, void *arg)
-{
-	const size_t size = 64 << 10;
-	char *buf = kmalloc(size);
-
-	(void)arg;
-	if (!buf)
-		return -ENOMEM;
-	seq_write(s, buf, log_tail(buf, size));
-	kfree(buf);
-	return 0;
-}
-
 /* The keys that make sense without a keyboard; what is unknown is taken and does nothing, as in
  * Linux. */
 static ssize_t write_sysrq(struct proc_open *o, char *text, size_t len)
@@ -241,7 +226,6 @@ const struct proc_entry proc_system_entries[] = {
     FILE_("cpuinfo", show_cpuinfo),
     FILE_("devices", show_devices),
     FILE_("filesystems", proc_show_filesystems),
-    {.name = "kmsg", .mode = S_IFREG | 0400, .show = show_kmsg},
     {.name = "kpagecount", .mode = S_IFREG | 0400, .fops = &proc_kpagecount_ops},
     {.name = "kpageflags", .mode = S_IFREG | 0400, .fops = &proc_kpageflags_ops},
     FILE_("interrupts", show_interrupts),
