@@ -3,12 +3,13 @@
 
 UNIT_CC     ?= gcc
 UNIT_OUT    := build/unit-$(notdir $(UNIT_CC))
+FUZZ_OUT    := build/unit-clang
 UNIT_DEFS   := -DCALF_HOST -DCONFIG_DEBUG -D_GNU_SOURCE
 UNIT_SAN    ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined
 UNIT_CFLAGS := -std=gnu11 -O1 -g -I. -Itests/unit/include $(UNIT_DEFS) $(UNIT_SAN) \
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
 	-Wpointer-arith -Wwrite-strings -fno-strict-aliasing -fno-omit-frame-pointer \
-	-fno-common -fno-builtin -pthread $(if $(findstring clang,$(UNIT_CC)),-fsanitize=fuzzer-no-link)
+	-fno-common -fno-builtin -pthread $(if $(filter $(FUZZ_OUT),$(UNIT_OUT)),-fsanitize=fuzzer-no-link)
 
 # string.c and format.c define what the C library defines too: under names of their own.
 UNIT_RENAMED := kernel/lib/string.c kernel/lib/format.c tests/unit/test_string.c tests/unit/test_format.c
@@ -56,7 +57,6 @@ $(UNIT_OUT)/%.o: %.c tests/unit/build.mk
 # Fuzz targets want clang's libFuzzer; each runs for FUZZ_SECONDS, from what it found interesting
 # before (build/unit-clang/corpus) and the seeds in tests/unit/corpus.
 FUZZ_SECONDS ?= 60
-FUZZ_OUT := build/unit-clang
 UNIT_FUZZ := $(patsubst tests/unit/%.c,$(FUZZ_OUT)/%,$(wildcard tests/unit/fuzz_*.c))
 ifeq ($(UNIT_OUT),$(FUZZ_OUT))
 $(FUZZ_OUT)/fuzz_%: $(FUZZ_OUT)/tests/unit/fuzz_%.o $(FUZZ_OUT)/lib.a

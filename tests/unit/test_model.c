@@ -4,6 +4,7 @@
  *	SEED=n		the first seed (a failure names its own)
  *	RUNS=n STEPS=n	how many sequences, and how long each is
  *	LEVEL=n		one share level alone
+ *	CHECK=n		steps between checks of everything: 1 finds the step that went wrong
  */
 #include "tests/unit/host/tap.h"
 #include "tests/unit/model/model.h"
@@ -21,6 +22,7 @@ static u32 choose(void *arg, u32 n)
 struct run {
 	u64 seed, steps;
 	bool fail;
+	unsigned check_every;
 };
 
 static void run(void *arg)
@@ -31,6 +33,7 @@ static void run(void *arg)
 	rand_state = r->seed * 0x9e3779b97f4a7c15ull + 1;
 	model_init(&m, choose, NULL);
 	m.fail_allocations = r->fail;
+	m.check_every = r->check_every;
 	while (m.step < r->steps)
 		model_step(&m);
 	model_check(&m);
@@ -39,9 +42,10 @@ static void run(void *arg)
 
 int main(void)
 {
-	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 10);
+	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 16);
 	u64 only = env_number("LEVEL", ~0ul);
-	struct run r = {.steps = env_number("STEPS", 1500)};
+	struct run r = {.check_every = (unsigned)env_number("CHECK", 4),
+			.steps = env_number("STEPS", 1200)};
 
 	model_boot(env_number("FRAMES", 4096));
 	for (int level = 0; level < LEVELS; level++) {
