@@ -205,7 +205,7 @@ void process_exit(int code)
 	itimer_stop(p);
 	give_up_memory(t);
 	give_up_files(t);
-	if (p->pid == p->sid && tty_session_end)
+	if (p->pid == p->sid)
 		tty_session_end(p);
 	leave_threads(t);
 	become_zombie(p);

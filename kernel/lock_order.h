@@ -19,26 +19,26 @@ enum lock_rank {
 	LOCK_SLEEP_LAST, /* no lock: those above sleep, those below spin */
 
 	/* spinning */
-	LOCK_TASKS,   /* the tree of processes: parent, children, groups, sessions */
-	LOCK_SIGHAND, /* a process's signal handlers and pending signals */
+	LOCK_TASKS,	/* the tree of processes: parent, children, groups, sessions */
+	LOCK_SIGHAND,	/* a process's signal handlers and pending signals */
 	LOCK_SIGACTION, /* what signals do, shared between processes by CLONE_SIGHAND */
-	LOCK_FILES,   /* a table of open descriptors */
-	LOCK_FS,      /* a process's root, working directory, umask */
-	LOCK_DENTRY,  /* the trees of names and of mounts */
-	LOCK_ADVISORY, /* the advisory locks of all files */
-	LOCK_TTY,     /* a terminal's line discipline and buffers */
-	LOCK_TIMER,   /* the queue of timers */
-	LOCK_TABLE,   /* a page table, in its struct page; nests: from the root downwards */
-	LOCK_FAMILY,  /* the processes that descend by fork from one exec */
-	LOCK_MAPPING, /* an inode's page cache */
-	LOCK_SLAB,    /* a slab cache's lists */
-	LOCK_KVM,     /* the kernel's own mapped ranges (stacks, large buffers) */
-	LOCK_PCP,     /* a CPU's list of free frames */
-	LOCK_NODE,    /* a node's buddy lists */
-	LOCK_FUTEX,   /* a chain of futex waiters */
-	LOCK_RANDOM,  /* the random number generator's key */
-	LOCK_WAIT,    /* a wait queue */
-	LOCK_RUNQ,    /* a run queue */
-	LOCK_LOG,     /* the log's ring */
-	LOCK_SERIAL,  /* a serial port's transmitter */
+	LOCK_FILES,	/* a table of open descriptors */
+	LOCK_FS,	/* a process's root, working directory, umask */
+	LOCK_DENTRY,	/* the trees of names and of mounts */
+	LOCK_ADVISORY,	/* the advisory locks of all files */
+	LOCK_TTY,	/* a terminal's line discipline and buffers */
+	LOCK_TIMER,	/* the queue of timers */
+	LOCK_TABLE,	/* a page table, in its struct page; nests: from the root downwards */
+	LOCK_FAMILY,	/* the processes that descend by fork from one exec */
+	LOCK_MAPPING,	/* an inode's page cache */
+	LOCK_SLAB,	/* a slab cache's lists */
+	LOCK_KVM,	/* the kernel's own mapped ranges (stacks, large buffers) */
+	LOCK_PCP,	/* a CPU's list of free frames */
+	LOCK_NODE,	/* a node's buddy lists */
+	LOCK_FUTEX,	/* a chain of futex waiters */
+	LOCK_RANDOM,	/* the random number generator's key */
+	LOCK_WAIT,	/* a wait queue */
+	LOCK_RUNQ,	/* a run queue */
+	LOCK_LOG,	/* the log's ring */
+	LOCK_SERIAL,	/* a serial port's transmitter */
 };

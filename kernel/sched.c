@@ -25,7 +25,7 @@
 
 #define BASE_SLICE_NS (4 * NSEC_PER_MSEC)  /* at nice 0 */
 #define SAMPLE_NS     (10 * NSEC_PER_MSEC) /* between samples of user or system time */
-#define PREEMPT_RUN_NS                                                             \
+#define PREEMPT_RUN_NS \
 	(4 * NSEC_PER_MSEC) /* a task that ran as long gives way to one just woken \
 			     */
 

@@ -1,7 +1,6 @@
 /*
- * The system calls of Linux on x86-64: all of them, by number. A call that some file defines with
- * SYSCALLn is linked in under its name; one that none defines answers ENOSYS and is named once in
- * the log.
+ * The system calls of Linux on x86-64: all of them, by number. X is a call that some file defines
+ * with SYSCALLn; an ABSENT one answers ENOSYS and is named once in the log.
  */
 #include "kernel/syscalls.h"
 
@@ -10,7 +9,7 @@
 #include "kernel/task.h"
 
 /* clang-format off */
-#define SYSCALL_LIST(X) \
+#define SYSCALL_LIST(X, ABSENT) \
 	X(0, read) \
 	X(1, write) \
 	X(2, open) \
@@ -40,9 +39,9 @@
 	X(26, msync) \
 	X(27, mincore) \
 	X(28, madvise) \
-	X(29, shmget) \
-	X(30, shmat) \
-	X(31, shmctl) \
+	ABSENT(29, shmget) \
+	ABSENT(30, shmat) \
+	ABSENT(31, shmctl) \
 	X(32, dup) \
 	X(33, dup2) \
 	X(34, pause) \
@@ -52,21 +51,21 @@
 	X(38, setitimer) \
 	X(39, getpid) \
 	X(40, sendfile) \
-	X(41, socket) \
-	X(42, connect) \
-	X(43, accept) \
-	X(44, sendto) \
-	X(45, recvfrom) \
-	X(46, sendmsg) \
-	X(47, recvmsg) \
-	X(48, shutdown) \
-	X(49, bind) \
-	X(50, listen) \
-	X(51, getsockname) \
-	X(52, getpeername) \
-	X(53, socketpair) \
-	X(54, setsockopt) \
-	X(55, getsockopt) \
+	ABSENT(41, socket) \
+	ABSENT(42, connect) \
+	ABSENT(43, accept) \
+	ABSENT(44, sendto) \
+	ABSENT(45, recvfrom) \
+	ABSENT(46, sendmsg) \
+	ABSENT(47, recvmsg) \
+	ABSENT(48, shutdown) \
+	ABSENT(49, bind) \
+	ABSENT(50, listen) \
+	ABSENT(51, getsockname) \
+	ABSENT(52, getpeername) \
+	ABSENT(53, socketpair) \
+	ABSENT(54, setsockopt) \
+	ABSENT(55, getsockopt) \
 	X(56, clone) \
 	X(57, fork) \
 	X(58, vfork) \
@@ -75,14 +74,14 @@
 	X(61, wait4) \
 	X(62, kill) \
 	X(63, uname) \
-	X(64, semget) \
-	X(65, semop) \
-	X(66, semctl) \
-	X(67, shmdt) \
-	X(68, msgget) \
-	X(69, msgsnd) \
-	X(70, msgrcv) \
-	X(71, msgctl) \
+	ABSENT(64, semget) \
+	ABSENT(65, semop) \
+	ABSENT(66, semctl) \
+	ABSENT(67, shmdt) \
+	ABSENT(68, msgget) \
+	ABSENT(69, msgsnd) \
+	ABSENT(70, msgrcv) \
+	ABSENT(71, msgctl) \
 	X(72, fcntl) \
 	X(73, flock) \
 	X(74, fsync) \
@@ -112,7 +111,7 @@
 	X(98, getrusage) \
 	X(99, sysinfo) \
 	X(100, times) \
-	X(101, ptrace) \
+	ABSENT(101, ptrace) \
 	X(102, getuid) \
 	X(103, syslog) \
 	X(104, getgid) \
@@ -145,12 +144,12 @@
 	X(131, sigaltstack) \
 	X(132, utime) \
 	X(133, mknod) \
-	X(134, uselib) \
+	ABSENT(134, uselib) \
 	X(135, personality) \
-	X(136, ustat) \
+	ABSENT(136, ustat) \
 	X(137, statfs) \
 	X(138, fstatfs) \
-	X(139, sysfs) \
+	ABSENT(139, sysfs) \
 	X(140, getpriority) \
 	X(141, setpriority) \
 	X(142, sched_setparam) \
@@ -160,43 +159,43 @@
 	X(146, sched_get_priority_max) \
 	X(147, sched_get_priority_min) \
 	X(148, sched_rr_get_interval) \
-	X(149, mlock) \
-	X(150, munlock) \
-	X(151, mlockall) \
-	X(152, munlockall) \
-	X(153, vhangup) \
-	X(154, modify_ldt) \
-	X(155, pivot_root) \
-	X(156, _sysctl) \
+	ABSENT(149, mlock) \
+	ABSENT(150, munlock) \
+	ABSENT(151, mlockall) \
+	ABSENT(152, munlockall) \
+	ABSENT(153, vhangup) \
+	ABSENT(154, modify_ldt) \
+	ABSENT(155, pivot_root) \
+	ABSENT(156, _sysctl) \
 	X(157, prctl) \
 	X(158, arch_prctl) \
-	X(159, adjtimex) \
+	ABSENT(159, adjtimex) \
 	X(160, setrlimit) \
 	X(161, chroot) \
 	X(162, sync) \
-	X(163, acct) \
+	ABSENT(163, acct) \
 	X(164, settimeofday) \
 	X(165, mount) \
 	X(166, umount2) \
-	X(167, swapon) \
-	X(168, swapoff) \
+	ABSENT(167, swapon) \
+	ABSENT(168, swapoff) \
 	X(169, reboot) \
 	X(170, sethostname) \
 	X(171, setdomainname) \
-	X(172, iopl) \
-	X(173, ioperm) \
-	X(174, create_module) \
-	X(175, init_module) \
-	X(176, delete_module) \
-	X(177, get_kernel_syms) \
-	X(178, query_module) \
-	X(179, quotactl) \
-	X(180, nfsservctl) \
-	X(181, getpmsg) \
-	X(182, putpmsg) \
-	X(183, afs_syscall) \
-	X(184, tuxcall) \
-	X(185, security) \
+	ABSENT(172, iopl) \
+	ABSENT(173, ioperm) \
+	ABSENT(174, create_module) \
+	ABSENT(175, init_module) \
+	ABSENT(176, delete_module) \
+	ABSENT(177, get_kernel_syms) \
+	ABSENT(178, query_module) \
+	ABSENT(179, quotactl) \
+	ABSENT(180, nfsservctl) \
+	ABSENT(181, getpmsg) \
+	ABSENT(182, putpmsg) \
+	ABSENT(183, afs_syscall) \
+	ABSENT(184, tuxcall) \
+	ABSENT(185, security) \
 	X(186, gettid) \
 	X(187, readahead) \
 	X(188, setxattr) \
@@ -216,58 +215,58 @@
 	X(202, futex) \
 	X(203, sched_setaffinity) \
 	X(204, sched_getaffinity) \
-	X(205, set_thread_area) \
-	X(206, io_setup) \
-	X(207, io_destroy) \
-	X(208, io_getevents) \
-	X(209, io_submit) \
-	X(210, io_cancel) \
-	X(211, get_thread_area) \
-	X(212, lookup_dcookie) \
-	X(213, epoll_create) \
-	X(214, epoll_ctl_old) \
-	X(215, epoll_wait_old) \
-	X(216, remap_file_pages) \
+	ABSENT(205, set_thread_area) \
+	ABSENT(206, io_setup) \
+	ABSENT(207, io_destroy) \
+	ABSENT(208, io_getevents) \
+	ABSENT(209, io_submit) \
+	ABSENT(210, io_cancel) \
+	ABSENT(211, get_thread_area) \
+	ABSENT(212, lookup_dcookie) \
+	ABSENT(213, epoll_create) \
+	ABSENT(214, epoll_ctl_old) \
+	ABSENT(215, epoll_wait_old) \
+	ABSENT(216, remap_file_pages) \
 	X(217, getdents64) \
 	X(218, set_tid_address) \
 	X(219, restart_syscall) \
-	X(220, semtimedop) \
+	ABSENT(220, semtimedop) \
 	X(221, fadvise64) \
-	X(222, timer_create) \
-	X(223, timer_settime) \
-	X(224, timer_gettime) \
-	X(225, timer_getoverrun) \
-	X(226, timer_delete) \
+	ABSENT(222, timer_create) \
+	ABSENT(223, timer_settime) \
+	ABSENT(224, timer_gettime) \
+	ABSENT(225, timer_getoverrun) \
+	ABSENT(226, timer_delete) \
 	X(227, clock_settime) \
 	X(228, clock_gettime) \
 	X(229, clock_getres) \
 	X(230, clock_nanosleep) \
 	X(231, exit_group) \
-	X(232, epoll_wait) \
-	X(233, epoll_ctl) \
+	ABSENT(232, epoll_wait) \
+	ABSENT(233, epoll_ctl) \
 	X(234, tgkill) \
 	X(235, utimes) \
-	X(236, vserver) \
-	X(237, mbind) \
-	X(238, set_mempolicy) \
-	X(239, get_mempolicy) \
-	X(240, mq_open) \
-	X(241, mq_unlink) \
-	X(242, mq_timedsend) \
-	X(243, mq_timedreceive) \
-	X(244, mq_notify) \
-	X(245, mq_getsetattr) \
-	X(246, kexec_load) \
+	ABSENT(236, vserver) \
+	ABSENT(237, mbind) \
+	ABSENT(238, set_mempolicy) \
+	ABSENT(239, get_mempolicy) \
+	ABSENT(240, mq_open) \
+	ABSENT(241, mq_unlink) \
+	ABSENT(242, mq_timedsend) \
+	ABSENT(243, mq_timedreceive) \
+	ABSENT(244, mq_notify) \
+	ABSENT(245, mq_getsetattr) \
+	ABSENT(246, kexec_load) \
 	X(247, waitid) \
-	X(248, add_key) \
-	X(249, request_key) \
-	X(250, keyctl) \
-	X(251, ioprio_set) \
+	ABSENT(248, add_key) \
+	ABSENT(249, request_key) \
+	ABSENT(250, keyctl) \
+	ABSENT(251, ioprio_set) \
 	X(252, ioprio_get) \
-	X(253, inotify_init) \
-	X(254, inotify_add_watch) \
-	X(255, inotify_rm_watch) \
-	X(256, migrate_pages) \
+	ABSENT(253, inotify_init) \
+	ABSENT(254, inotify_add_watch) \
+	ABSENT(255, inotify_rm_watch) \
+	ABSENT(256, migrate_pages) \
 	X(257, openat) \
 	X(258, mkdirat) \
 	X(259, mknodat) \
@@ -283,111 +282,113 @@
 	X(269, faccessat) \
 	X(270, pselect6) \
 	X(271, ppoll) \
-	X(272, unshare) \
+	ABSENT(272, unshare) \
 	X(273, set_robust_list) \
 	X(274, get_robust_list) \
-	X(275, splice) \
-	X(276, tee) \
-	X(277, sync_file_range) \
-	X(278, vmsplice) \
-	X(279, move_pages) \
+	ABSENT(275, splice) \
+	ABSENT(276, tee) \
+	ABSENT(277, sync_file_range) \
+	ABSENT(278, vmsplice) \
+	ABSENT(279, move_pages) \
 	X(280, utimensat) \
-	X(281, epoll_pwait) \
-	X(282, signalfd) \
-	X(283, timerfd_create) \
-	X(284, eventfd) \
+	ABSENT(281, epoll_pwait) \
+	ABSENT(282, signalfd) \
+	ABSENT(283, timerfd_create) \
+	ABSENT(284, eventfd) \
 	X(285, fallocate) \
-	X(286, timerfd_settime) \
-	X(287, timerfd_gettime) \
-	X(288, accept4) \
-	X(289, signalfd4) \
-	X(290, eventfd2) \
-	X(291, epoll_create1) \
+	ABSENT(286, timerfd_settime) \
+	ABSENT(287, timerfd_gettime) \
+	ABSENT(288, accept4) \
+	ABSENT(289, signalfd4) \
+	ABSENT(290, eventfd2) \
+	ABSENT(291, epoll_create1) \
 	X(292, dup3) \
 	X(293, pipe2) \
-	X(294, inotify_init1) \
+	ABSENT(294, inotify_init1) \
 	X(295, preadv) \
 	X(296, pwritev) \
 	X(297, rt_tgsigqueueinfo) \
-	X(298, perf_event_open) \
-	X(299, recvmmsg) \
-	X(300, fanotify_init) \
-	X(301, fanotify_mark) \
+	ABSENT(298, perf_event_open) \
+	ABSENT(299, recvmmsg) \
+	ABSENT(300, fanotify_init) \
+	ABSENT(301, fanotify_mark) \
 	X(302, prlimit64) \
-	X(303, name_to_handle_at) \
-	X(304, open_by_handle_at) \
-	X(305, clock_adjtime) \
+	ABSENT(303, name_to_handle_at) \
+	ABSENT(304, open_by_handle_at) \
+	ABSENT(305, clock_adjtime) \
 	X(306, syncfs) \
-	X(307, sendmmsg) \
-	X(308, setns) \
+	ABSENT(307, sendmmsg) \
+	ABSENT(308, setns) \
 	X(309, getcpu) \
-	X(310, process_vm_readv) \
-	X(311, process_vm_writev) \
-	X(312, kcmp) \
-	X(313, finit_module) \
+	ABSENT(310, process_vm_readv) \
+	ABSENT(311, process_vm_writev) \
+	ABSENT(312, kcmp) \
+	ABSENT(313, finit_module) \
 	X(314, sched_setattr) \
 	X(315, sched_getattr) \
 	X(316, renameat2) \
-	X(317, seccomp) \
+	ABSENT(317, seccomp) \
 	X(318, getrandom) \
 	X(319, memfd_create) \
-	X(320, kexec_file_load) \
-	X(321, bpf) \
+	ABSENT(320, kexec_file_load) \
+	ABSENT(321, bpf) \
 	X(322, execveat) \
-	X(323, userfaultfd) \
+	ABSENT(323, userfaultfd) \
 	X(324, membarrier) \
-	X(325, mlock2) \
+	ABSENT(325, mlock2) \
 	X(326, copy_file_range) \
 	X(327, preadv2) \
 	X(328, pwritev2) \
-	X(329, pkey_mprotect) \
-	X(330, pkey_alloc) \
-	X(331, pkey_free) \
+	ABSENT(329, pkey_mprotect) \
+	ABSENT(330, pkey_alloc) \
+	ABSENT(331, pkey_free) \
 	X(332, statx) \
-	X(333, io_pgetevents) \
-	X(334, rseq) \
-	X(424, pidfd_send_signal) \
-	X(425, io_uring_setup) \
-	X(426, io_uring_enter) \
-	X(427, io_uring_register) \
-	X(428, open_tree) \
-	X(429, move_mount) \
-	X(430, fsopen) \
-	X(431, fsconfig) \
-	X(432, fsmount) \
-	X(433, fspick) \
-	X(434, pidfd_open) \
+	ABSENT(333, io_pgetevents) \
+	ABSENT(334, rseq) \
+	ABSENT(424, pidfd_send_signal) \
+	ABSENT(425, io_uring_setup) \
+	ABSENT(426, io_uring_enter) \
+	ABSENT(427, io_uring_register) \
+	ABSENT(428, open_tree) \
+	ABSENT(429, move_mount) \
+	ABSENT(430, fsopen) \
+	ABSENT(431, fsconfig) \
+	ABSENT(432, fsmount) \
+	ABSENT(433, fspick) \
+	ABSENT(434, pidfd_open) \
 	X(435, clone3) \
 	X(436, close_range) \
-	X(437, openat2) \
-	X(438, pidfd_getfd) \
+	ABSENT(437, openat2) \
+	ABSENT(438, pidfd_getfd) \
 	X(439, faccessat2) \
-	X(440, process_madvise) \
-	X(441, epoll_pwait2) \
-	X(442, mount_setattr) \
-	X(443, quotactl_fd) \
-	X(444, landlock_create_ruleset) \
-	X(445, landlock_add_rule) \
-	X(446, landlock_restrict_self) \
-	X(447, memfd_secret) \
-	X(448, process_mrelease) \
-	X(449, futex_waitv) \
-	X(450, set_mempolicy_home_node)
+	ABSENT(440, process_madvise) \
+	ABSENT(441, epoll_pwait2) \
+	ABSENT(442, mount_setattr) \
+	ABSENT(443, quotactl_fd) \
+	ABSENT(444, landlock_create_ruleset) \
+	ABSENT(445, landlock_add_rule) \
+	ABSENT(446, landlock_restrict_self) \
+	ABSENT(447, memfd_secret) \
+	ABSENT(448, process_mrelease) \
+	ABSENT(449, futex_waitv) \
+	ABSENT(450, set_mempolicy_home_node)
 /* clang-format on */
 
-#define DECLARE(nr, name) long sys_##name(SYSCALL_PARAMS_) __attribute__((weak));
-SYSCALL_LIST(DECLARE)
+#define NOTHING(nr, name)
+
+#define DECLARE(nr, name) long sys_##name(SYSCALL_PARAMS_);
+SYSCALL_LIST(DECLARE, NOTHING)
 #undef DECLARE
 
 const syscall_fn syscall_table[NR_SYSCALLS] = {
 #define ENTRY(nr, name) [nr] = sys_##name,
-    SYSCALL_LIST(ENTRY)
+    SYSCALL_LIST(ENTRY, NOTHING)
 #undef ENTRY
 };
 
 static const char *const syscall_names[NR_SYSCALLS] = {
 #define NAME(nr, name) [nr] = #name,
-    SYSCALL_LIST(NAME)
+    SYSCALL_LIST(NAME, NAME)
 #undef NAME
 };
 

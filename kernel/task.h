@@ -216,7 +216,7 @@ void __noreturn sched_idle(void);
  * kernel/dev's: the leader of a session is gone, and with it the session's hold on its terminal
  * (SIGHUP and SIGCONT to the foreground group). Holds no lock.
  */
-void tty_session_end(struct process *leader) __attribute__((weak));
+void tty_session_end(struct process *leader);
 
 /* execve(2) from the kernel with kernel strings, for process 1. 0: the program runs once this task
  * returns to user mode. */

@@ -28,7 +28,10 @@ struct waiter {
 };
 
 void waitq_init(struct waitq *q);
-#define WAITQ_INIT(q) {SPINLOCK_INIT(LOCK_WAIT), LIST_INIT((q).waiters)}
+#define WAITQ_INIT(q)                                            \
+	{                                                        \
+		SPINLOCK_INIT(LOCK_WAIT), LIST_INIT((q).waiters) \
+	}
 
 void waitq_wake_all(struct waitq *q);
 void waitq_wake_one(struct waitq *q);
@@ -48,25 +51,25 @@ long wait_sleep(enum wait_mode mode, u64 deadline);
 /* Takes the task off its queue and marks it running. */
 void wait_finish(struct waiter *w);
 
-#define wait_event_until(q, mode, deadline, cond)                                                  \
-	({                                                                                         \
-		long wait_ret_ = 0;                                                                \
-		if (!(cond)) {                                                                     \
-			u64 wait_until_ = (deadline);                                              \
-			struct waiter wait_w_ = {0};                                               \
-			for (;;) {                                                                 \
-				wait_prepare(&wait_w_, (q), (mode));                               \
-				if (cond) {                                                        \
-					wait_ret_ = 0;                                             \
-					break;                                                     \
-				}                                                                  \
-				if (wait_ret_)                                                     \
-					break;                                                     \
-				wait_ret_ = wait_sleep((mode), wait_until_);                       \
-			}                                                                          \
-			wait_finish(&wait_w_);                                                     \
-		}                                                                                  \
-		wait_ret_;                                                                         \
+#define wait_event_until(q, mode, deadline, cond)                            \
+	({                                                                   \
+		long wait_ret_ = 0;                                          \
+		if (!(cond)) {                                               \
+			u64 wait_until_ = (deadline);                        \
+			struct waiter wait_w_ = {0};                         \
+			for (;;) {                                           \
+				wait_prepare(&wait_w_, (q), (mode));         \
+				if (cond) {                                  \
+					wait_ret_ = 0;                       \
+					break;                               \
+				}                                            \
+				if (wait_ret_)                               \
+					break;                               \
+				wait_ret_ = wait_sleep((mode), wait_until_); \
+			}                                                    \
+			wait_finish(&wait_w_);                               \
+		}                                                            \
+		wait_ret_;                                                   \
 	})
 
 /* 0 once cond holds, -ERESTARTSYS where a signal came first. */
