@@ -1,0 +1,150 @@
+/* Mounting, and what a mount changes about the names below it. */
+#include "tap.h"
+#include <sys/mount.h>
+#include <sys/statfs.h>
+
+#define DIR "/tmp/mounts-test"
+
+static void begin(void)
+{
+	if (geteuid())
+		_exit(0);
+	umount2(DIR, MNT_DETACH);
+	rmdir(DIR);
+	REQUIRE(mkdir(DIR, 0755) == 0);
+}
+
+static void done(void)
+{
+	EQ(umount2(DIR, 0), 0);
+	EQ(rmdir(DIR), 0);
+}
+
+TEST(tmpfs_covers_and_uncovers)
+{
+	struct stat st;
+
+	begin();
+	close(open(DIR "/below", O_CREAT | O_RDWR, 0600));
+	EQ(mount("none", DIR, "tmpfs", 0, "size=1m,mode=700"), 0);
+	EQ(stat(DIR, &st), 0);
+	EQ(st.st_mode, S_IFDIR | 0700);
+	FAILS(access(DIR "/below", F_OK), ENOENT);
+	EQ(stat(DIR "/..", &st), 0);
+	EQ(umount2(DIR, 0), 0);
+	EQ(access(DIR "/below", F_OK), 0);
+	unlink(DIR "/below");
+	EQ(rmdir(DIR), 0);
+}
+
+TEST(busy_while_in_use)
+{
+	int fd;
+
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, ""), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	FAILS(umount2(DIR, 0), EBUSY);
+	FAILS(rmdir(DIR), EBUSY);
+	FAILS(rename(DIR, "/tmp/mounts-other"), EBUSY);
+	close(fd);
+	EQ(chdir(DIR), 0);
+	FAILS(umount2(DIR, 0), EBUSY);
+	EQ(chdir("/"), 0);
+	done();
+	FAILS(umount2("/tmp/none", 0), ENOENT);
+}
+
+TEST(a_lazy_one_goes_when_its_user_does)
+{
+	char buf[4] = "";
+	int fd;
+
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, ""), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	EQ(write(fd, "abc", 3), 3);
+	EQ(umount2(DIR, MNT_DETACH), 0);
+	FAILS(access(DIR "/f", F_OK), ENOENT);
+	EQ(pread(fd, buf, 3, 0), 3);
+	CHECK(!strcmp(buf, "abc"));
+	close(fd);
+	EQ(rmdir(DIR), 0);
+}
+
+TEST(size_is_a_limit)
+{
+	static char block[65536];
+	long total = 0, n;
+	int fd;
+
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, "size=1m"), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	while ((n = write(fd, block, sizeof(block))) > 0)
+		total += n;
+	EQ(errno, ENOSPC);
+	BETWEEN(total, 1 << 19, 1 << 20);
+	EQ(ftruncate(fd, 0), 0);
+	EQ(write(fd, block, sizeof(block)), sizeof(block));
+	close(fd);
+	done();
+}
+
+TEST(read_only)
+{
+	int fd;
+
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, ""), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	FAILS(mount("none", DIR, NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY);
+	close(fd);
+	EQ(mount("none", DIR, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	FAILS(open(DIR "/g", O_CREAT | O_RDWR, 0600), EROFS);
+	FAILS(open(DIR "/f", O_RDWR), EROFS);
+	FAILS(mkdir(DIR "/d", 0700), EROFS);
+	FAILS(unlink(DIR "/f"), EROFS);
+	FAILS(chmod(DIR "/f", 0), EROFS);
+	FAILS(access(DIR "/f", W_OK), EROFS);
+	EQ(access(DIR "/f", R_OK), 0);
+	done();
+}
+
+TEST(names_do_not_cross)
+{
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, ""), 0);
+	close(open(DIR "/f", O_CREAT | O_RDWR, 0600));
+	FAILS(rename(DIR "/f", "/tmp/mounts-f"), EXDEV);
+	FAILS(link(DIR "/f", "/tmp/mounts-f"), EXDEV);
+	done();
+}
+
+TEST(bind_shows_the_same)
+{
+	struct stat a, b;
+
+	begin();
+	REQUIRE(mkdir("/tmp/mounts-from", 0755) == 0 || errno == EEXIST);
+	EQ(mount("/tmp/mounts-from", DIR, NULL, MS_BIND, NULL), 0);
+	close(open(DIR "/f", O_CREAT | O_RDWR, 0600));
+	EQ(stat(DIR "/f", &a), 0);
+	EQ(stat("/tmp/mounts-from/f", &b), 0);
+	EQ(a.st_ino, b.st_ino);
+	EQ(a.st_dev, b.st_dev);
+	unlink(DIR "/f");
+	done();
+	EQ(rmdir("/tmp/mounts-from"), 0);
+}
+
+TEST(refusals)
+{
+	begin();
+	FAILS(mount("none", DIR, "nosuchfs", 0, NULL), ENODEV);
+	FAILS(mount("none", "/tmp/none", "tmpfs", 0, NULL), ENOENT);
+	FAILS(mount("none", DIR, "tmpfs", 0, "size=x"), EINVAL);
+	FAILS(mount("none", "/proc/self/status", "tmpfs", 0, NULL), ENOTDIR);
+	FAILS(umount2(DIR, 0), EINVAL);
+	EQ(rmdir(DIR), 0);
+}
