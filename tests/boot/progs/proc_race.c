@@ -137,7 +137,8 @@ TEST_FOR(90, maps_of_a_process_that_maps)
 		REQUIRE(slurp(path, text, sizeof(text)) >= 0);
 		for (char *l = text; *l; l = strchr(l, '\n') + 1) {
 			if (sscanf(l, "%lx-%lx ", &start, &end) == 2 && strchr(l, '-') < l + 13) {
-				CHECK(start >= last && start < end);
+				/* Linux goes on with the area that holds the last address. */
+				CHECK((start >= last || !on_calf()) && start < end);
 				last = end;
 			}
 			if (!strchr(l, '\n'))

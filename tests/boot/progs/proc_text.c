@@ -667,13 +667,13 @@ TEST(anonymous_memory_and_tables_are_counted)
 {
 	long anon = value_of("/proc/meminfo", "AnonPages");
 	long tables = value_of("/proc/meminfo", "PageTables");
-	unsigned char *p = map_private(64 * MIB);
+	unsigned char *p = map_private(24 * MIB);
 
-	for (int i = 0; i < 32; i++)
+	for (int i = 0; i < 12; i++)
 		p[i * 2 * MIB] = 1;
-	NEAR(value_of("/proc/meminfo", "PageTables") - tables, 32 * 4, on_calf() ? 16 : 64);
+	NEAR(value_of("/proc/meminfo", "PageTables") - tables, 12 * 4, on_calf() ? 16 : 64);
 	memset(p, 1, 4 * MIB);
-	NEAR(value_of("/proc/meminfo", "AnonPages") - anon, 4096 + 30 * 4, on_calf() ? 32 : 1024);
+	NEAR(value_of("/proc/meminfo", "AnonPages") - anon, 4096 + 10 * 4, on_calf() ? 32 : 1024);
 }
 
 TEST(commitment_follows_mmap)
