@@ -138,17 +138,10 @@ trap_common:
 	movq $-1, REGS_ORIG_RAX(%rsp)
 	movq %rsp, %rdi
 	testb $3, REGS_CS(%rsp)
-	jz 1f
+	jz trap_from_kernel
 	swapgs
 	xorl %ebp, %ebp
 	call trap_entry
-	jmp trap_return_user
-1:	call trap_entry
-	POP_REST
-	popq %rdi
-	addq $8, %rsp
-	iretq
-
 	/* As user_return, but always by IRET: RCX and R11 are the program's own. */
 trap_return_user:
 	cli
@@ -159,6 +152,13 @@ trap_return_user:
 	movq %rsp, %rdi
 	call return_to_user
 	jmp trap_return_user
+
+trap_from_kernel:
+	call trap_entry
+	POP_REST
+	popq %rdi
+	addq $8, %rsp
+	iretq
 
 	/*
 	 * On a stack of the IST, where CS does not tell whether SWAPGS was done: a kernel GS_BASE

@@ -36,7 +36,6 @@ enum {
 #define PF_FETCH    BIT(4)
 
 #define RFLAGS_TF BIT(8)
-#define RFLAGS_IF BIT(9)
 #define DR6_CLEAR 0xffff0ff0ull
 
 static const char *const names[VEC_EXCEPTIONS] = {
@@ -124,14 +123,28 @@ static void exception(struct regs *regs, unsigned vector, u64 error)
 	irq_disable();
 }
 
-static void page_fault(struct regs *regs, u64 error)
+static unsigned fault_access(struct regs *regs, u64 error)
 {
-	vaddr_t va = read_cr2();
-	bool user = error & PF_USER;
-	vaddr_t fixup = 0;
-	unsigned access = PROT_READ;
+	if (unlikely(error & (PF_FETCH | PF_RESERVED))) {
+		if (error & PF_RESERVED)
+			panic_regs(regs, "a page table entry for %016llx has reserved bits set",
+				   read_cr2());
+		return PROT_EXEC;
+	}
+	return error & PF_WRITE ? PROT_WRITE : PROT_READ;
+}
 
-	if (!user && regs_user(regs)) {
+/* Turns interrupts on; the way back to user mode turns them off. */
+static void page_fault_user(struct regs *regs, u64 error)
+{
+	trap_page_fault(regs, read_cr2(), fault_access(regs, error), true);
+}
+
+static void __noinline page_fault_kernel(struct regs *regs, u64 error)
+{
+	vaddr_t va = read_cr2(), fixup;
+
+	if (regs_user(regs)) {
 		/*
 		 * An access of the CPU's own on behalf of a program. QEMU takes a far return's
 		 * reads of the user's stack for such, and then SMAP forbids them: no fault that
@@ -140,32 +153,25 @@ static void page_fault(struct regs *regs, u64 error)
 		exception(regs, VEC_GP, 0);
 		return;
 	}
-	if (!user) {
-		fixup = va < USER_END ? extable_find(regs->rip) : 0;
-		if (!fixup)
-			broken(regs, VEC_PF, error);
-	}
-	if (error & PF_RESERVED)
-		panic_regs(regs, "a page table entry for %016llx has reserved bits set",
-			   (unsigned long long)va);
-	if (error & PF_FETCH)
-		access = PROT_EXEC;
-	else if (error & PF_WRITE)
-		access = PROT_WRITE;
-	if (regs->rflags & RFLAGS_IF)
-		irq_enable();
-	if (!trap_page_fault(regs, va, access, user))
+	fixup = va < USER_END ? extable_find(regs->rip) : 0;
+	if (!fixup)
+		broken(regs, VEC_PF, error);
+	if (!trap_page_fault(regs, va, fault_access(regs, error), false))
 		regs->rip = fixup;
 	irq_disable();
 }
 
-/* Interrupts are off here and on return. */
+/* Interrupts are off here, and on return to the kernel. */
 void trap_entry(struct regs *regs, unsigned vector, u64 error)
 {
-	if (likely(vector == VEC_PF))
-		page_fault(regs, error);
-	else if (vector >= VEC_EXCEPTIONS)
+	if (likely(vector == VEC_PF)) {
+		if (likely(error & PF_USER))
+			page_fault_user(regs, error);
+		else
+			page_fault_kernel(regs, error);
+	} else if (vector >= VEC_EXCEPTIONS) {
 		irq_dispatch(regs, vector);
-	else
+	} else {
 		exception(regs, vector, error);
+	}
 }
