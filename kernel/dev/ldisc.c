@@ -148,6 +148,12 @@ static bool has_room(const struct ldisc *l)
 	return l->head - l->tail < LDISC_SIZE - (lflag(l, ICANON) ? 1 : 0);
 }
 
+bool ldisc_has_room(const struct ldisc *l)
+{
+	/* A line that is too long must still take its end, and what edits it. */
+	return has_room(l) || (lflag(l, ICANON) && l->canon_head == l->tail);
+}
+
 static void store(struct ldisc *l, u8 c)
 {
 	l->buf[l->head & MASK] = c;

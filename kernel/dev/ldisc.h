@@ -36,6 +36,8 @@ struct ldisc {
 };
 
 void ldisc_init(struct ldisc *l, const struct ldisc_ops *ops);
+/* False where input had better wait until somebody reads: there is a full ring to be read. */
+bool ldisc_has_room(const struct ldisc *l);
 /* A byte has come in. */
 void ldisc_input(struct ldisc *l, u8 c);
 /* Sends a program's output through the output settings. All of it: the caller waits out `stopped`

@@ -35,9 +35,10 @@ static void receive(u8 c)
 	waitq_wake_all(&tty->in_wait);
 }
 
+/* There is input that the line discipline can take: a reader makes room. */
 static bool input_waits(struct tty *tty)
 {
-	return atomic_load_acquire(&tty->in_head) != tty->in_tail;
+	return atomic_load_acquire(&tty->in_head) != tty->in_tail && ldisc_has_room(&tty->ldisc);
 }
 
 /* Takes what the ring holds through the line discipline. */
@@ -173,6 +174,7 @@ static ssize_t tty_read(struct file *f, struct io_iter *it, loff_t *pos)
 		return n;
 	n = read_input(tty, f, it);
 	rwsem_write_unlock(&tty->read_lock);
+	waitq_wake_all(&tty->in_wait);
 	if (n > 0)
 		f->inode->atime = inode_now();
 	return n;
@@ -267,6 +269,7 @@ static long set_termios(struct tty *tty, const void __user *arg, bool flush)
 		ldisc_flush_input(&tty->ldisc);
 	ldisc_set_termios(&tty->ldisc, &t);
 	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->in_wait);
 	waitq_wake_all(&tty->read_wait);
 	waitq_wake_all(&tty->write_wait);
 	return 0;
@@ -316,6 +319,7 @@ static long flush_queue(struct tty *tty, u64 which)
 	spin_lock(&tty->lock);
 	ldisc_flush_input(&tty->ldisc);
 	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->in_wait);
 	return 0;
 }
 

@@ -4,9 +4,7 @@
 #include "kernel/dev/ldisc.h"
 #include "kernel/fs/vfs.h"
 
-#define TTY_INPUT_SIZE                                                            \
-	1024 /* bytes that may wait between the interrupt and the line discipline \
-	      */
+#define TTY_INPUT_SIZE 16384 /* bytes that may wait for the line discipline */
 
 struct tty {
 	spinlock_t lock; /* LOCK_TTY: ldisc, size, signals */
