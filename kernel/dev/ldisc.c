@@ -58,25 +58,22 @@ static size_t process_output(struct ldisc *l, u8 c, char *buf)
 	}
 	switch (c) {
 	case '\n':
-		if (l->t.oflag & ONLCR) {
+		if (l->t.oflag & (ONLRET | ONLCR))
 			l->column = 0;
+		l->line_column = l->column;
+		if (l->t.oflag & ONLCR) {
 			buf[0] = '\r';
 			buf[1] = '\n';
 			return 2;
 		}
-		if (l->t.oflag & ONLRET)
-			l->column = 0;
 		break;
 	case '\r':
 		if ((l->t.oflag & ONOCR) && !l->column)
 			return 0;
-		if (l->t.oflag & OCRNL) {
+		if (l->t.oflag & OCRNL)
 			c = '\n';
-			if (l->t.oflag & ONLRET)
-				l->column = 0;
-			break;
-		}
-		l->column = 0;
+		if (!(l->t.oflag & OCRNL) || (l->t.oflag & ONLRET))
+			l->line_column = l->column = 0;
 		break;
 	case '\t':
 		spaces = 8 - (l->column & 7);
