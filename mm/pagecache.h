@@ -40,7 +40,7 @@ u64 mapping_total_shmem(void);
 
 /* What mm asks of kernel/fs about a file (the host tests have their own). */
 struct mapping *file_mapping(struct file *f); /* NULL: cannot be mapped (-ENODEV) */
-bool file_is_zeros(struct file *f); /* /dev/zero, which is mapped as anonymous memory */
+bool file_is_zeros(struct file *f);	      /* /dev/zero, which is mapped as anonymous memory */
 struct file *file_get(struct file *f);
 /* Also called with an mm's lock held: for a file that can be mapped it takes no sleeping lock. */
 void file_put(struct file *f);

@@ -223,7 +223,7 @@ struct file_ops {
 	long (*ioctl)(struct file *f, u32 cmd, u64 arg);
 	int (*fsync)(struct file *f);
 	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
-	bool zeros; /* mapped as anonymous memory: /dev/zero */
+	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
 	/* Each descriptor closed on it; for advisory locks. */
 	void (*flush)(struct file *f);
 };
