@@ -10,9 +10,8 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
 
-#include "tap.h"
+#include "fuzz_values.h"
 
 #define ROUND_MS     400
 #define PROCESSES    3
@@ -20,317 +19,6 @@
 #define PER_ROUND    64 /* processes */
 #define FIRST_UID    20000
 #define LAST_SYSCALL 460
-
-static uint64_t rng;
-
-static uint64_t next(void)
-{
-	uint64_t z = rng += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return next() % n;
-}
-
-#define PICK(array) ((array)[below(sizeof(array) / sizeof(*(array)))])
-
-static bool as_root; /* this process is root: what it may break must be its own */
-
-/* ---- values ---- */
-
-static char *arena;    /* pages of every kind in a row; see make_arena() */
-static char *garbage;  /* a page of random bytes in it */
-static char *last_end; /* the end of a mapped page with nothing behind it */
-
-enum { ARENA_PAGES = 32 };
-
-/* Private, shared, read-only, inaccessible, unmapped, of a file and past its end. */
-static void make_arena(void)
-{
-	int fd = open("mapped", O_RDWR | O_CREAT, 0600);
-
-	arena = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		     -1, 0);
-	if (arena == MAP_FAILED)
-		_exit(1);
-	garbage = arena;
-	mmap(arena + 8 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE,
-	     MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	if (fd >= 0 && !ftruncate(fd, 2 * PAGE))
-		mmap(arena + 12 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		     fd, 0);
-	mprotect(arena + 16 * PAGE, 2 * PAGE, PROT_READ);
-	mprotect(arena + 18 * PAGE, 2 * PAGE, PROT_NONE);
-	munmap(arena + 20 * PAGE, 2 * PAGE);
-	last_end = arena + 20 * PAGE;
-	if (fd >= 0)
-		close(fd);
-}
-
-static uint64_t any_int(void)
-{
-	static const uint64_t special[] = {
-	    0,
-	    0,
-	    1,
-	    1,
-	    2,
-	    3,
-	    4,
-	    7,
-	    8,
-	    16,
-	    63,
-	    64,
-	    100,
-	    255,
-	    256,
-	    4095,
-	    4096,
-	    4097,
-	    65535,
-	    65536,
-	    1 << 20,
-	    0x7fffffff,
-	    0x80000000,
-	    0xffffffff,
-	    0x100000000,
-	    0x7fffffffffffffff,
-	    0x8000000000000000,
-	    -1ull,
-	    -2ull,
-	    -100ull,
-	    -4096ull,
-	    -4097ull,
-	};
-
-	switch (below(6)) {
-	case 0:
-		return next();
-	case 1:
-		return next() & 0xffffffff;
-	case 2:
-		return 1ull << below(64);
-	case 3:
-		return below(1 << below(16));
-	default:
-		return PICK(special);
-	}
-}
-
-static uint64_t any_pointer(void)
-{
-	static const uint64_t special[] = {
-	    0,
-	    1,
-	    8,
-	    4096,
-	    0x7fffffffefff,
-	    0x7ffffffff000,
-	    0x7fffffffffff,
-	    0x800000000000,
-	    0x8000000000000000,
-	    0xffff800000000000,
-	    0xffffffff80000000,
-	    0xffffffff80100000,
-	    0xfffffffffffff000,
-	    0xffffffffffffffff,
-	};
-	int here;
-
-	switch (below(10)) {
-	case 0:
-		return PICK(special);
-	case 1:
-		return (uint64_t)(last_end - below(64));
-	case 2:
-		return (uint64_t)(arena + below(ARENA_PAGES * PAGE));
-	case 3:
-		return (uint64_t)&here - below(8192);
-	case 4:
-		return (uint64_t)(arena + below(ARENA_PAGES) * PAGE);
-	case 5:
-		return (uint64_t)any_pointer;
-	default:
-		return (uint64_t)(garbage + below(7 * PAGE));
-	}
-}
-
-static uint64_t any_length(void)
-{
-	return below(4) ? below(1 << below(17)) : any_int();
-}
-
-static uint64_t any_address(void)
-{
-	return below(8) ? (uint64_t)(arena + below(ARENA_PAGES) * PAGE) : any_pointer();
-}
-
-static uint64_t any_fd(void)
-{
-	return below(8) ? below(24) : any_int();
-}
-
-static uint64_t any_path(void)
-{
-	static const char *const paths[] = {
-	    "f0",
-	    "f1",
-	    "f2",
-	    "d0",
-	    "d0/f0",
-	    "d0/d1",
-	    "d1",
-	    "link",
-	    "fifo",
-	    ".",
-	    "..",
-	    "/",
-	    "",
-	    "/proc",
-	    "/proc/self/maps",
-	    "/proc/self/smaps",
-	    "/proc/self/stat",
-	    "/proc/self/status",
-	    "/proc/self/mem",
-	    "/proc/self/fd",
-	    "/proc/self/fd/5",
-	    "/proc/self/exe",
-	    "/proc/self/cwd",
-	    "/proc/self/pagemap",
-	    "/proc/self/task",
-	    "/proc/self/environ",
-	    "/proc/self/fdinfo/3",
-	    "/proc/self/oom_score_adj",
-	    "/proc/1/stat",
-	    "/proc/meminfo",
-	    "/proc/vmstat",
-	    "/proc/mounts",
-	    "/dev/null",
-	    "/dev/zero",
-	    "/dev/urandom",
-	    "/sys/devices/system/cpu/online",
-	    "f0/x",
-	    "d0/../f1",
-	    "./././f0",
-	    "nothing/at/all",
-	    "/proc/self/fd/5/x",
-	};
-	char *p = garbage + below(6) * 512;
-
-	switch (below(12)) {
-	case 0:
-		return any_pointer();
-	case 1: /* long, perhaps too long */
-		memset(p, below(2) ? 'a' : '/', 300 + below(4500));
-		return (uint64_t)p;
-	case 2:
-		return (uint64_t)strcpy(last_end - 3, "f0");
-	default:
-		strcpy(p, PICK(paths));
-		if (as_root && (!strncmp(p, "/dev", 4) || !strcmp(p, "/")))
-			strcpy(p, "f0");
-		return (uint64_t)p;
-	}
-}
-
-static uint64_t any_iovec(void)
-{
-	struct iovec *v = (struct iovec *)(garbage + below(64) * 16);
-
-	for (int i = 0; i < 8; i++) {
-		v[i].iov_base = (void *)any_pointer();
-		v[i].iov_len = any_length();
-	}
-	return (uint64_t)v;
-}
-
-static uint64_t any_time(void)
-{
-	struct timespec *t = (struct timespec *)(garbage + below(64) * 16);
-
-	t[0].tv_sec = t[1].tv_sec = below(4) ? 0 : (time_t)any_int();
-	t[0].tv_nsec = t[1].tv_nsec = below(4) ? (long)below(2000000) : (long)any_int();
-	return (uint64_t)t;
-}
-
-static uint64_t any_pid(void)
-{
-	return below(3) ? (uint64_t)getpid() : below(2) ? any_int() : 0;
-}
-
-/* argv and envp: a few pointers to text. */
-static uint64_t any_strings(void)
-{
-	char **v = (char **)(garbage + below(64) * 64);
-
-	for (int i = 0; i < 4; i++)
-		v[i] = below(8) ? garbage + below(PAGE) : (char *)any_pointer();
-	v[below(5)] = NULL;
-	return (uint64_t)v;
-}
-
-/* A value by the letter that stands for its kind in the table of calls. */
-static uint64_t value(char kind)
-{
-	static const uint32_t open_flags[] = {0,	 1,	   2,	    0100,    0102,
-					      01102,	 02002,	   0200000, 0400000, 010000000,
-					      020200002, 02000000, 04000,   0300};
-	static const uint32_t map_flags[] = {0x22, 0x21,     0x02,   0x01,  0x32,   0x31, 0x12,
-					     0x11, 0x100022, 0x8022, 0x122, 0x4022, 0x03};
-	static const uint32_t modes[] = {0,	  0600,	   0644,    0755,    0777,    0100644,
-					 0040755, 0010644, 0020666, 0120777, 0140666, 07777};
-
-	if (!below(12))
-		return below(2) ? any_int() : any_pointer();
-	switch (kind) {
-	case 'f':
-		return any_fd();
-	case 'd':
-		return below(2) ? (uint64_t)AT_FDCWD : any_fd();
-	case 'b':
-		return any_pointer();
-	case 'l':
-		return any_length();
-	case 'p':
-		return any_path();
-	case 'g':
-		return PICK(open_flags) | (below(8) ? 0 : (uint32_t)next());
-	case 'm':
-		return PICK(modes);
-	case 's':
-		return below(70);
-	case 'P':
-		return any_pid();
-	case 'r':
-		return below(8);
-	case 'M':
-		return PICK(map_flags);
-	case 'a':
-		return any_address();
-	case 'A':
-		return below(27);
-	case 'v':
-		return any_iovec();
-	case 't':
-		return any_time();
-	case 'n':
-		return below(16);
-	case 'z':
-		return 8;
-	case 'S':
-		return any_strings();
-	case 'c':
-		return below(below(4) ? 3 : 64);
-	default:
-		return below(2) ? any_int() : any_pointer();
-	}
-}
 
 /* ---- calls ---- */
 
@@ -340,164 +28,53 @@ static const struct call {
 	short number;
 	char kinds[7];
 } calls[] = {
-    {SYS_read, "fbl"},
-    {SYS_write, "fbl"},
-    {SYS_open, "pgm"},
-    {SYS_close, "f"},
-    {SYS_stat, "pb"},
-    {SYS_fstat, "fb"},
-    {SYS_lstat, "pb"},
-    {SYS_poll, "bnc"},
-    {SYS_lseek, "fxn"},
-    {SYS_mmap, "alrMfl"},
-    {SYS_mmap, "alrMfl"},
-    {SYS_mprotect, "alr"},
-    {SYS_munmap, "al"},
-    {SYS_brk, "a"},
-    {SYS_rt_sigaction, "sbbz"},
-    {SYS_rt_sigprocmask, "nbbz"},
-    {SYS_rt_sigreturn, ""},
-    {SYS_ioctl, "fxb"},
-    {SYS_pread64, "fbll"},
-    {SYS_pwrite64, "fbll"},
-    {SYS_readv, "fvn"},
-    {SYS_writev, "fvn"},
-    {SYS_access, "pn"},
-    {SYS_pipe, "b"},
-    {SYS_select, "nbbbt"},
-    {SYS_sched_yield, ""},
-    {SYS_mremap, "allna"},
-    {SYS_mremap, "allna"},
-    {SYS_msync, "aln"},
-    {SYS_mincore, "alb"},
-    {SYS_madvise, "alA"},
-    {SYS_madvise, "alA"},
-    {SYS_dup, "f"},
-    {SYS_dup2, "ff"},
-    {SYS_nanosleep, "tb"},
-    {SYS_getitimer, "nb"},
-    {SYS_alarm, "n"},
-    {SYS_setitimer, "nbb"},
-    {SYS_getpid, ""},
-    {SYS_sendfile, "ffbl"},
-    {SYS_clone, "xbbbb"},
-    {SYS_fork, ""},
-    {SYS_execve, "pSS"},
-    {SYS_wait4, "xbnb"},
-    {SYS_kill, "Ps"},
-    {SYS_uname, "b"},
-    {SYS_fcntl, "fnx"},
-    {SYS_fcntl, "fnb"},
-    {SYS_flock, "fn"},
-    {SYS_fsync, "f"},
-    {SYS_truncate, "pl"},
-    {SYS_ftruncate, "fl"},
-    {SYS_getdents64, "fbl"},
-    {SYS_getcwd, "bl"},
-    {SYS_chdir, "p"},
-    {SYS_fchdir, "f"},
-    {SYS_rename, "pp"},
-    {SYS_mkdir, "pm"},
-    {SYS_rmdir, "p"},
-    {SYS_creat, "pm"},
-    {SYS_link, "pp"},
-    {SYS_unlink, "p"},
-    {SYS_symlink, "pp"},
-    {SYS_readlink, "pbl"},
-    {SYS_chmod, "pm"},
-    {SYS_fchmod, "fm"},
-    {SYS_chown, "pxx"},
-    {SYS_fchown, "fxx"},
-    {SYS_umask, "m"},
-    {SYS_gettimeofday, "bb"},
-    {SYS_getrlimit, "nb"},
-    {SYS_getrusage, "xb"},
-    {SYS_sysinfo, "b"},
-    {SYS_times, "b"},
-    {SYS_getuid, ""},
-    {SYS_syslog, "nbl"},
-    {SYS_setpgid, "PP"},
-    {SYS_setsid, ""},
-    {SYS_getgroups, "nb"},
-    {SYS_getpgid, "P"},
-    {SYS_rt_sigpending, "bz"},
-    {SYS_rt_sigtimedwait, "bbtz"},
-    {SYS_rt_sigqueueinfo, "Psb"},
-    {SYS_rt_sigsuspend, "bz"},
-    {SYS_sigaltstack, "bb"},
-    {SYS_utime, "pb"},
-    {SYS_mknod, "pmx"},
-    {SYS_personality, "x"},
-    {SYS_statfs, "pb"},
-    {SYS_fstatfs, "fb"},
-    {SYS_getpriority, "nP"},
-    {SYS_setpriority, "nPx"},
-    {SYS_sched_setparam, "Pb"},
-    {SYS_sched_getparam, "Pb"},
-    {SYS_sched_setscheduler, "Pnb"},
-    {SYS_mlock, "al"},
-    {SYS_munlock, "al"},
-    {SYS_mlockall, "n"},
-    {SYS_munlockall, ""},
-    {SYS_prctl, "nxxxx"},
-    {SYS_arch_prctl, "xb"},
-    {SYS_setrlimit, "nb"},
-    {SYS_sync, ""},
-    {SYS_gettid, ""},
-    {SYS_tkill, "Ps"},
-    {SYS_time, "b"},
-    {SYS_futex, "bnntbn"},
-    {SYS_sched_setaffinity, "Plb"},
-    {SYS_sched_getaffinity, "Plb"},
-    {SYS_set_tid_address, "b"},
-    {SYS_restart_syscall, ""},
-    {SYS_clock_gettime, "cb"},
-    {SYS_clock_getres, "cb"},
-    {SYS_clock_nanosleep, "cntb"},
-    {SYS_tgkill, "PPs"},
-    {SYS_utimes, "pb"},
-    {SYS_waitid, "nxbnb"},
-    {SYS_openat, "dpgm"},
-    {SYS_openat, "dpgm"},
-    {SYS_mkdirat, "dpm"},
-    {SYS_mknodat, "dpmx"},
-    {SYS_fchownat, "dpxxn"},
-    {SYS_newfstatat, "dpbn"},
-    {SYS_unlinkat, "dpx"},
-    {SYS_renameat, "dpdp"},
-    {SYS_linkat, "dpdpx"},
-    {SYS_symlinkat, "pdp"},
-    {SYS_readlinkat, "dpbl"},
-    {SYS_fchmodat, "dpm"},
-    {SYS_faccessat, "dpn"},
-    {SYS_pselect6, "nbbbtb"},
-    {SYS_ppoll, "bntbz"},
-    {SYS_set_robust_list, "bl"},
-    {SYS_splice, "fbfbln"},
-    {SYS_tee, "ffln"},
-    {SYS_vmsplice, "fvnn"},
-    {SYS_utimensat, "dptn"},
-    {SYS_fallocate, "fnll"},
-    {SYS_dup3, "ffg"},
-    {SYS_pipe2, "bg"},
-    {SYS_preadv, "fvnl"},
-    {SYS_pwritev, "fvnl"},
-    {SYS_prlimit64, "Pnbb"},
-    {SYS_getcpu, "bbb"},
-    {SYS_process_vm_readv, "Pvnvnn"},
-    {SYS_process_vm_writev, "Pvnvnn"},
-    {SYS_renameat2, "dpdpn"},
-    {SYS_getrandom, "bln"},
-    {SYS_memfd_create, "pn"},
-    {SYS_execveat, "dpSSx"},
-    {SYS_copy_file_range, "fbfbln"},
-    {SYS_preadv2, "fvnlxn"},
-    {SYS_statx, "dpnxb"},
-    {SYS_clone3, "bl"},
-    {SYS_close_range, "ffn"},
-    {SYS_faccessat2, "dpnn"},
-    {SYS_membarrier, "nnn"},
-    {SYS_chroot, "p"},
+    /* clang-format off */
+	{SYS_read, "fbl"}, {SYS_write, "fbl"}, {SYS_open, "pgm"}, {SYS_close, "f"},
+	{SYS_stat, "pb"}, {SYS_fstat, "fb"}, {SYS_lstat, "pb"}, {SYS_poll, "bnc"},
+	{SYS_lseek, "fxn"}, {SYS_mmap, "alrMfl"}, {SYS_mmap, "alrMfl"}, {SYS_mprotect, "alr"},
+	{SYS_munmap, "al"}, {SYS_brk, "a"}, {SYS_rt_sigaction, "sbbz"},
+	{SYS_rt_sigprocmask, "nbbz"}, {SYS_rt_sigreturn, ""}, {SYS_ioctl, "fxb"},
+	{SYS_pread64, "fbll"}, {SYS_pwrite64, "fbll"}, {SYS_readv, "fvn"}, {SYS_writev, "fvn"},
+	{SYS_access, "pn"}, {SYS_pipe, "b"}, {SYS_select, "nbbbt"}, {SYS_sched_yield, ""},
+	{SYS_mremap, "allna"}, {SYS_mremap, "allna"}, {SYS_msync, "aln"}, {SYS_mincore, "alb"},
+	{SYS_madvise, "alA"}, {SYS_madvise, "alA"}, {SYS_dup, "f"}, {SYS_dup2, "ff"},
+	{SYS_nanosleep, "tb"}, {SYS_getitimer, "nb"}, {SYS_alarm, "n"}, {SYS_setitimer, "nbb"},
+	{SYS_getpid, ""}, {SYS_sendfile, "ffbl"}, {SYS_clone, "xbbbb"}, {SYS_fork, ""},
+	{SYS_execve, "pSS"}, {SYS_wait4, "xbnb"}, {SYS_kill, "Ps"}, {SYS_uname, "b"},
+	{SYS_fcntl, "fnx"}, {SYS_fcntl, "fnb"}, {SYS_flock, "fn"}, {SYS_fsync, "f"},
+	{SYS_truncate, "pl"}, {SYS_ftruncate, "fl"}, {SYS_getdents64, "fbl"}, {SYS_getcwd, "bl"},
+	{SYS_chdir, "p"}, {SYS_fchdir, "f"}, {SYS_rename, "pp"}, {SYS_mkdir, "pm"},
+	{SYS_rmdir, "p"}, {SYS_creat, "pm"}, {SYS_link, "pp"}, {SYS_unlink, "p"},
+	{SYS_symlink, "pp"}, {SYS_readlink, "pbl"}, {SYS_chmod, "pm"}, {SYS_fchmod, "fm"},
+	{SYS_chown, "pxx"}, {SYS_fchown, "fxx"}, {SYS_umask, "m"}, {SYS_gettimeofday, "bb"},
+	{SYS_getrlimit, "nb"}, {SYS_getrusage, "xb"}, {SYS_sysinfo, "b"}, {SYS_times, "b"},
+	{SYS_getuid, ""}, {SYS_syslog, "nbl"}, {SYS_setpgid, "PP"}, {SYS_setsid, ""},
+	{SYS_getgroups, "nb"}, {SYS_getpgid, "P"}, {SYS_rt_sigpending, "bz"},
+	{SYS_rt_sigtimedwait, "bbtz"}, {SYS_rt_sigqueueinfo, "Psb"}, {SYS_rt_sigsuspend, "bz"},
+	{SYS_sigaltstack, "bb"}, {SYS_utime, "pb"}, {SYS_mknod, "pmx"}, {SYS_personality, "x"},
+	{SYS_statfs, "pb"}, {SYS_fstatfs, "fb"}, {SYS_getpriority, "nP"},
+	{SYS_setpriority, "nPx"}, {SYS_sched_setparam, "Pb"}, {SYS_sched_getparam, "Pb"},
+	{SYS_sched_setscheduler, "Pnb"}, {SYS_mlock, "al"}, {SYS_munlock, "al"},
+	{SYS_mlockall, "n"}, {SYS_munlockall, ""}, {SYS_prctl, "nxxxx"}, {SYS_arch_prctl, "xb"},
+	{SYS_setrlimit, "nb"}, {SYS_sync, ""}, {SYS_gettid, ""}, {SYS_tkill, "Ps"},
+	{SYS_time, "b"}, {SYS_futex, "bnntbn"}, {SYS_sched_setaffinity, "Plb"},
+	{SYS_sched_getaffinity, "Plb"}, {SYS_set_tid_address, "b"}, {SYS_restart_syscall, ""},
+	{SYS_clock_gettime, "cb"}, {SYS_clock_getres, "cb"}, {SYS_clock_nanosleep, "cntb"},
+	{SYS_tgkill, "PPs"}, {SYS_utimes, "pb"}, {SYS_waitid, "nxbnb"}, {SYS_openat, "dpgm"},
+	{SYS_openat, "dpgm"}, {SYS_mkdirat, "dpm"}, {SYS_mknodat, "dpmx"},
+	{SYS_fchownat, "dpxxn"}, {SYS_newfstatat, "dpbn"}, {SYS_unlinkat, "dpx"},
+	{SYS_renameat, "dpdp"}, {SYS_linkat, "dpdpx"}, {SYS_symlinkat, "pdp"},
+	{SYS_readlinkat, "dpbl"}, {SYS_fchmodat, "dpm"}, {SYS_faccessat, "dpn"},
+	{SYS_pselect6, "nbbbtb"}, {SYS_ppoll, "bntbz"}, {SYS_set_robust_list, "bl"},
+	{SYS_splice, "fbfbln"}, {SYS_tee, "ffln"}, {SYS_vmsplice, "fvnn"},
+	{SYS_utimensat, "dptn"}, {SYS_fallocate, "fnll"}, {SYS_dup3, "ffg"}, {SYS_pipe2, "bg"},
+	{SYS_preadv, "fvnl"}, {SYS_pwritev, "fvnl"}, {SYS_prlimit64, "Pnbb"}, {SYS_getcpu, "bbb"},
+	{SYS_process_vm_readv, "Pvnvnn"}, {SYS_process_vm_writev, "Pvnvnn"},
+	{SYS_renameat2, "dpdpn"}, {SYS_getrandom, "bln"}, {SYS_memfd_create, "pn"},
+	{SYS_execveat, "dpSSx"}, {SYS_copy_file_range, "fbfbln"}, {SYS_preadv2, "fvnlxn"},
+	{SYS_statx, "dpnxb"}, {SYS_clone3, "bl"}, {SYS_close_range, "ffn"},
+	{SYS_faccessat2, "dpnn"}, {SYS_membarrier, "nnn"}, {SYS_chroot, "p"},
+    /* clang-format on */
 };
 
 /* What would end the test rather than the kernel: the machine, its clock, its mounts, other
