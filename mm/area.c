@@ -210,18 +210,6 @@ static void account(struct mm *mm, const struct area *a, u64 pages, int sign)
 		mm->data_pages += n;
 }
 
-u64 area_pte_bits(const struct area *a)
-{
-	u64 bits = PTE_USER | PTE_ACCESSED;
-
-	bits |= a->flags & (VM_READ | VM_WRITE | VM_EXEC) ? PTE_PRESENT : PTE_NOACCESS;
-	if (!(a->flags & VM_EXEC))
-		bits |= PTE_NX;
-	if (a->flags & VM_SHARED)
-		bits |= PTE_SHARED;
-	return bits;
-}
-
 /* True where `b`, which starts where `a` ends, goes on as `a` does. */
 static bool continues(const struct area *a, const struct area *b)
 {

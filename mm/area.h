@@ -115,7 +115,17 @@ static inline bool area_is_private(const struct area *a)
 }
 
 /* The bits of an entry of this area, W apart: that one is for the fault to decide. */
-u64 area_pte_bits(const struct area *a);
+static inline u64 area_pte_bits(const struct area *a)
+{
+	u64 bits = PTE_USER | PTE_ACCESSED;
+
+	bits |= a->flags & (VM_READ | VM_WRITE | VM_EXEC) ? PTE_PRESENT : PTE_NOACCESS;
+	if (!(a->flags & VM_EXEC))
+		bits |= PTE_NX;
+	if (a->flags & VM_SHARED)
+		bits |= PTE_SHARED;
+	return bits;
+}
 
 void area_init(void);
 

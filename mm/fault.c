@@ -83,15 +83,25 @@ static void flush_page(struct fault *f)
 	mmu_flush_range(&f->mm->mmu, f->va, f->va + PAGE_SIZE);
 }
 
-/* Replaces a present entry: no CPU may use the old frame once the new one can be written. */
+/*
+ * Replaces a present entry by that of a private frame: no CPU may use the old frame once the new
+ * one can be written. The table stays locked, so nobody takes the empty entry for a page to fill.
+ */
 static void replace(struct fault *f, struct slot *s, pte_t new)
 {
-	pte_t old = slot_take(f->mm, s);
+	struct page *old = pte_page(pte_load(s->pte));
 
-	flush_page(f);
-	slot_fill(f->mm, s, new);
-	if (pte_page(old))
-		tree_drop(pte_page(old));
+	if (old && old->kind == PAGE_ANON) { /* the counts stay as they are */
+		pte_take(s->pte);
+		flush_page(f);
+		pte_store(s->pte, new);
+	} else {
+		slot_take(f->mm, s);
+		flush_page(f);
+		slot_fill(f->mm, s, new, RSS_ANON);
+	}
+	if (old)
+		tree_drop(old);
 }
 
 static void count_zero_fill(struct fault *f)
@@ -111,14 +121,14 @@ static enum fault_result map_zeros(struct fault *f, struct slot *s)
 	struct page *p;
 
 	if (f->access != PROT_WRITE) {
-		slot_fill(f->mm, s, pte_make(zero_pfn, area_pte_bits(f->area)));
+		slot_fill(f->mm, s, pte_make(zero_pfn, area_pte_bits(f->area)), RSS_NONE);
 		vm_count(VM_zero_map);
 		return FAULT_OK;
 	}
 	p = page_alloc(PAGE_ANON, 0, ALLOC_ZERO);
 	if (!p)
 		return FAULT_OOM;
-	slot_fill(f->mm, s, private_entry(f, p));
+	slot_fill(f->mm, s, private_entry(f, p), RSS_ANON);
 	count_zero_fill(f);
 	return FAULT_OK;
 }
@@ -131,7 +141,7 @@ static void map_cache(struct fault *f, struct slot *s, struct page *cache)
 	if ((f->area->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
 		bits |= PTE_WRITE;
 	page_map(cache);
-	slot_fill(f->mm, s, pte_make(page_to_pfn(cache), bits));
+	slot_fill(f->mm, s, pte_make(page_to_pfn(cache), bits), page_rss_kind(cache));
 	vm_count(VM_file_map);
 }
 
@@ -143,7 +153,7 @@ static enum fault_result copy_cache(struct fault *f, struct slot *s, struct page
 	if (!p)
 		return FAULT_OOM;
 	mmu_copy_frame(page_to_pfn(p), page_to_pfn(cache));
-	slot_fill(f->mm, s, private_entry(f, p));
+	slot_fill(f->mm, s, private_entry(f, p), RSS_ANON);
 	count_copy(f);
 	return FAULT_OK;
 }

@@ -25,7 +25,13 @@
 #include "mm/stat.h"
 #include "mm/tree.h"
 
-#define AUTO_SPARSE 64 /* a table with at most so many entries is copied */
+/*
+ * A leaf table with at most AUTO_SPARSE entries is copied, and an upper one with at most AUTO_UPPER: of
+ * what hangs below that, each dense table is one fault for the parent after the child has
+ * gone. 1 GiB in a row lies below two tables of level 2, so it comes back with AUTO_UPPER + 1 faults.
+ */
+#define AUTO_SPARSE 64
+#define AUTO_UPPER  4
 #define AUTO_TABLES 16
 
 int vm_fork_share_level = 1;
@@ -71,7 +77,7 @@ static int fork_tree(struct mm *child, struct mm *parent, int level)
 	int err;
 
 	if (level == FORK_SHARE_AUTO)
-		how = (struct tree_copy){1, AUTO_SPARSE, AUTO_TABLES};
+		how = (struct tree_copy){1, AUTO_SPARSE, AUTO_UPPER, AUTO_TABLES};
 	err = tree_copy_table(child->root, parent->root, &how);
 
 	mmu_flush_all(&parent->mmu);
@@ -111,8 +117,7 @@ static void hand_over(struct mm *child, struct mm *parent, vaddr_t va)
 	copy->anon.family = old->anon.family;
 	copy->anon.index = old->anon.index;
 	atomic_store(&copy->mapcount, 1);
-	slot_take(child, &s);
-	slot_fill(child, &s,
+	pte_store(s.pte,
 		  pte_make(page_to_pfn(copy), (e.v & ~PTE_PFN_MASK) | PTE_WRITE | PTE_DIRTY));
 	slot_put(&s);
 	tree_drop(old); /* the child never ran: no CPU has the old entry cached */

@@ -10,22 +10,6 @@ void gather_init(struct gather *g, struct mm *mm)
 	g->count = 0;
 }
 
-void gather_range(struct gather *g, vaddr_t va, u64 size)
-{
-	g->start = min(g->start, va);
-	g->end = max(g->end, va + size);
-}
-
-void gather_add(struct gather *g, vaddr_t va, u64 size, struct page *page)
-{
-	gather_range(g, va, size);
-	if (!page)
-		return;
-	g->pages[g->count++] = page;
-	if (g->count == GATHER_BATCH)
-		gather_flush(g);
-}
-
 void gather_flush(struct gather *g)
 {
 	if (g->start < g->end)

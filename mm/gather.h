@@ -16,11 +16,28 @@ struct gather {
 };
 
 void gather_init(struct gather *g, struct mm *mm);
-/* The entry that mapped [va, va + size) is changed, and referenced `page` (NULL: no counted frame).
- */
-void gather_add(struct gather *g, vaddr_t va, u64 size, struct page *page);
-/* Only the rights of [va, va + size) changed. */
-void gather_range(struct gather *g, vaddr_t va, u64 size);
-/* Flushes and drops what is gathered. Called with no table locked; the gather may go on being used.
- */
+/* Flushes and drops what is gathered. Called with no table locked; the gather may go on being used. */
 void gather_flush(struct gather *g);
+
+static inline bool gather_full(const struct gather *g)
+{
+	return g->count == GATHER_BATCH;
+}
+
+/* Only the rights of [va, va + size) changed. */
+static inline void gather_range(struct gather *g, vaddr_t va, u64 size)
+{
+	g->start = min(g->start, va);
+	g->end = max(g->end, va + size);
+}
+
+/*
+ * The entry that mapped [va, va + size) is changed, and referenced `page` (NULL: no counted frame). The
+ * gather is not full.
+ */
+static inline void gather_add(struct gather *g, vaddr_t va, u64 size, struct page *page)
+{
+	gather_range(g, va, size);
+	if (page)
+		g->pages[g->count++] = page;
+}

@@ -46,7 +46,7 @@ static void move_entries(struct mm *mm, const struct move *m)
 		slot_put(&s);
 		if (tree_own(mm, m->new + (va - m->old), &s))
 			continue;
-		slot_fill(mm, &s, e);
+		slot_fill(mm, &s, e, pte_rss_kind(e));
 		slot_put(&s);
 	}
 	mmu_flush_range(&mm->mmu, m->old, m->old + len);

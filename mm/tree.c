@@ -169,22 +169,22 @@ static int copy_table_entry(pte_t *from, pte_t *to, unsigned level, struct tree_
 	return err;
 }
 
-/* Whether the table below an entry is shared rather than copied, where how->share_level leaves it
- * open. */
-static bool share_dense(pte_t e, struct tree_copy *how)
+/* Whether a table is shared rather than copied, where how->share_level leaves it open. */
+static bool share_dense(const struct page *table, struct tree_copy *how)
 {
-	if (how->budget && pfn_to_page(pte_pfn(e))->table.live <= how->sparse) {
-		how->budget--;
-		return false;
-	}
-	return true;
+	unsigned few = table->level == 1 ? how->sparse : how->sparse_upper;
+
+	if (!how->budget || table->table.live > few)
+		return true;
+	how->budget--;
+	return false;
 }
 
 /* One entry of a table of this level. On failure *to references what was copied, or nothing. */
 static int copy_entry(pte_t *from, pte_t *to, unsigned level, struct tree_copy *how)
 {
 	if (level - 1 < how->share_level ||
-	    (how->sparse && level > 1 && share_dense(pte_load(from), how))) {
+	    (how->sparse && level > 1 && share_dense(pfn_to_page(pte_pfn(pte_load(from))), how))) {
 		if (level > 1)
 			vm_count(VM_fork_shared_tables);
 		*to = share_entry(from);
@@ -334,20 +334,17 @@ int tree_own(struct mm *mm, vaddr_t va, struct slot *s)
 	return 0;
 }
 
-static void count_leaf(struct mm *mm, struct page *table, pte_t e, int sign)
+static inline void count_leaf(struct mm *mm, struct page *table, enum rss_kind kind, int sign)
 {
-	struct page *p = pte_page(e);
-	enum rss_kind kind = p ? page_rss_kind(p) : RSS_NONE;
-
 	if (kind == RSS_NONE)
 		return;
 	table->table.rss[kind] = (u16)(table->table.rss[kind] + sign);
 	atomic_add(&mm->rss[kind], sign);
 }
 
-void slot_fill(struct mm *mm, struct slot *s, pte_t new)
+void slot_fill(struct mm *mm, struct slot *s, pte_t new, enum rss_kind kind)
 {
-	count_leaf(mm, s->table, new, 1);
+	count_leaf(mm, s->table, kind, 1);
 	s->table->table.live++;
 	table_note(s->table, s->pte);
 	pte_store(s->pte, new);
@@ -357,7 +354,7 @@ pte_t slot_take(struct mm *mm, struct slot *s)
 {
 	pte_t old = pte_take(s->pte);
 
-	count_leaf(mm, s->table, old, -1);
+	count_leaf(mm, s->table, pte_rss_kind(old), -1);
 	s->table->table.live--;
 	return old;
 }
@@ -409,25 +406,28 @@ static void zap_subtree(struct mm *mm, struct page *table, pte_t *slot, vaddr_t 
 	pte_take(slot);
 	table->table.live--;
 	spin_unlock(&table->lock);
+	if (gather_full(g))
+		gather_flush(g);
 	gather_add(g, va, level_size(table->level), child);
 }
 
 static void zap_leaves(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,
 		       struct gather *g)
 {
-	struct slot s = {.table = table};
+	struct slot s = {&table_entries(table)[level_index(start, 1)], table};
 
-	for (vaddr_t va = start; va < end && table->table.live; va += PAGE_SIZE) {
-		pte_t old;
-
-		s.pte = &table_entries(table)[level_index(va, 1)];
+	spin_lock(&table->lock);
+	for (vaddr_t va = start; va < end && table->table.live; va += PAGE_SIZE, s.pte++) {
 		if (pte_none(pte_load(s.pte)))
 			continue;
-		spin_lock(&table->lock);
-		old = slot_take(mm, &s);
-		spin_unlock(&table->lock);
-		gather_add(g, va, PAGE_SIZE, pte_page(old));
+		if (gather_full(g)) { /* flushing is not for who holds a spinlock */
+			spin_unlock(&table->lock);
+			gather_flush(g);
+			spin_lock(&table->lock);
+		}
+		gather_add(g, va, PAGE_SIZE, pte_page(slot_take(mm, &s)));
 	}
+	spin_unlock(&table->lock);
 }
 
 static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,

@@ -67,6 +67,14 @@ static inline struct page *pte_page(pte_t e)
 /* How RSS counts the frame of a leaf entry. */
 enum rss_kind page_rss_kind(const struct page *page);
 
+/* The same of the entry itself. */
+static inline enum rss_kind pte_rss_kind(pte_t e)
+{
+	const struct page *p = pte_page(e);
+
+	return p ? page_rss_kind(p) : RSS_NONE;
+}
+
 /*
  * Owns the path to va down to its leaf table, making tables where there are none, and returns the
  * leaf entry with its table locked; slot_put() ends that. The caller holds mm->lock. 0 or -ENOMEM:
@@ -80,10 +88,10 @@ static inline void slot_put(struct slot *s)
 }
 
 /*
- * Fills an owned, locked leaf entry that is none; empties one that is not, and returns what it was.
- * Live counts and RSS follow; mapcounts and flushing are the caller's.
+ * Fills an owned, locked leaf entry that is none with a frame that RSS counts as `kind`; empties one that is
+ * not, and returns what it was. Live counts and RSS follow; mapcounts and flushing are the caller's.
  */
-void slot_fill(struct mm *mm, struct slot *s, pte_t new);
+void slot_fill(struct mm *mm, struct slot *s, pte_t new, enum rss_kind kind);
 pte_t slot_take(struct mm *mm, struct slot *s);
 
 /* Drops one entry's reference to a frame; a table nobody references any more drops its entries in
@@ -138,8 +146,9 @@ void table_free(struct page *table);
 /* How far a copy of a tree goes down, and from where on it shares. */
 struct tree_copy {
 	unsigned share_level; /* what lies below this level is shared */
-	unsigned sparse;      /* not 0: tables with more entries than this are shared too... */
-	unsigned budget;      /* ...and all of them, once this many have been copied */
+	unsigned sparse;      /* not 0: leaf tables with more entries than this are shared too... */
+	unsigned sparse_upper; /* ...and upper ones with more than this... */
+	unsigned budget;       /* ...and all of them, once this many have been copied */
 };
 
 /*
