@@ -27,7 +27,7 @@ class Config:
 
     memory: int = 512
     uefi: bool = False
-    level: int = 1
+    level: int | str = 1
     smp: int = 1
     linux: bool = False
     only: tuple | None = None
@@ -61,6 +61,7 @@ def tests_of(program):
 
 
 SMOKE = ("fork", "map")
+FORKING = ("advise", "counts", "fork", "kwrite", "protect", "remap", "shared", "smaps", "spawn")
 
 # Each value of each axis, and each pair that has a reason to fail together.
 COVERING = [
@@ -74,6 +75,9 @@ COVERING = [
     Config(memory=8192, uefi=True, only=SMOKE),
     Config(memory=8192, level=0, only=SMOKE),
     Config(memory=16384, only=SMOKE),
+    Config(memory=128, level=2, only=FORKING),
+    Config(memory=128, level=4, uefi=True, only=FORKING),
+    Config(memory=128, level="auto", only=FORKING),
 ]
 WHOLE = [
     Config(linux=True, memory=128),
@@ -83,6 +87,6 @@ WHOLE = [
     Config(memory=memory, uefi=uefi, level=level)
     for memory in (64, 256, 2048, 8192)
     for uefi in (False, True)
-    for level in (0, 1)
+    for level in (0, 1, 2, 3, 4, "auto")
 ]
 CONFIGS = list(dict.fromkeys(COVERING + (WHOLE if FULL else [])))

@@ -86,8 +86,7 @@ TEST(dontfork_is_not_in_the_child)
 
 	memset(p, 1, 9 * PAGE);
 	EQ(madvise(p + 3 * PAGE, 3 * PAGE, MADV_DONTFORK), 0);
-	JOIN(CHILD(for (int i = 0; i < 9; i++)
-			   EQ(try_read(p + i * PAGE), i / 3 == 1 ? SIGSEGV : 0);
+	JOIN(CHILD(for (int i = 0; i < 9; i++) EQ(try_read(p + i * PAGE), i / 3 == 1 ? SIGSEGV : 0);
 		   EQ(try_read(p + 3 * PAGE), SIGSEGV); EQ(trap_code, SEGV_MAPERR);
 		   EQ(regions_in(p, 9 * PAGE, NULL), 2)));
 	for (int i = 0; i < 9; i++)
@@ -116,8 +115,7 @@ TEST(wipeonfork_is_zero_in_the_child)
 
 	memset(p, 1, 9 * PAGE);
 	EQ(madvise(p + 3 * PAGE, 3 * PAGE, MADV_WIPEONFORK), 0);
-	JOIN(CHILD(for (int i = 0; i < 9; i++) EQ(p[i * PAGE], i / 3 == 1 ? 0 : 1);
-		   p[3 * PAGE] = 7;
+	JOIN(CHILD(for (int i = 0; i < 9; i++) EQ(p[i * PAGE], i / 3 == 1 ? 0 : 1); p[3 * PAGE] = 7;
 		   /* inherited: the grandchild finds zeros again */
 		   JOIN(CHILD(EQ(p[3 * PAGE], 0)))));
 	for (int i = 0; i < 9; i++)

@@ -71,13 +71,17 @@ TEST(child_writes_what_it_shares)
 
 TEST(parent_writes_after_the_child_is_gone)
 {
-	long want = share_level() ? N : 0;
+	int level = share_level();
 
 	area = map_private(N * PAGE);
 	touch(true);
 	JOIN(CHILD());
 	NEAR(touch(false), 0, SLACK);
-	NEAR(touch(true), want, SLACK); /* reuse in place is a fault, too, at level 1 */
+	/* reuse in place is a fault, too, at level 1; above it one fault brings back a whole table */
+	if (level <= 1)
+		NEAR(touch(true), level ? N : 0, SLACK);
+	else
+		BETWEEN(touch(true), 0, level == LEVEL_AUTO ? N : 8);
 	NEAR(touch(true), 0, SLACK);
 }
 

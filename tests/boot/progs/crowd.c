@@ -45,7 +45,8 @@ TEST_FOR(120, a_thousand_sleepers_are_killed_at_once)
 		pid_t pid = fork();
 		REQUIRE(pid >= 0);
 		if (!pid)
-			for (;;) pause();
+			for (;;)
+				pause();
 	} for (;;) pause());
 
 	setpgid(leader, leader);

@@ -215,7 +215,8 @@ TEST(symbolic_links)
 	EQ(symlink(D "/../dir-test/./a", "absolute"), 0);
 	EQ(stat("absolute", &st), 0);
 	EQ(unlink("l") + unlink("loop1") + unlink("loop2") + unlink("dangling") +
-		   unlink("nowhere") + unlink("absolute"), 0);
+	       unlink("nowhere") + unlink("absolute"),
+	   0);
 	CHECK(exists("a"));
 	EQ(unlink("a"), 0);
 	leave();

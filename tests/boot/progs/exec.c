@@ -252,23 +252,51 @@ TEST(malformed_elf)
 		h->e_ehsize = sizeof(*h);
 		h->e_phentsize = sizeof(*p);
 		h->e_phnum = 1;
-		*p = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = 0x400000,
-				  .p_filesz = 4096, .p_memsz = 4096, .p_align = 4096};
+		*p = (Elf64_Phdr){.p_type = PT_LOAD,
+				  .p_flags = PF_R | PF_X,
+				  .p_vaddr = 0x400000,
+				  .p_filesz = 4096,
+				  .p_memsz = 4096,
+				  .p_align = 4096};
 		/* mov $60, %eax; mov $55, %edi; syscall */
 		memcpy(image + 0x80, "\xb8\x3c\0\0\0\xbf\x37\0\0\0\x0f\x05", 12);
 		switch (kind) {
-		case 0: break; /* as it should be */
-		case 1: h->e_machine = EM_AARCH64; break;
-		case 2: h->e_phnum = 0; break;
-		case 3: h->e_phentsize = 1; break;
-		case 4: h->e_phoff = 1ul << 40; break;
-		case 5: p->p_vaddr = 0xffff800000000000; break;
-		case 6: p->p_memsz = 1ul << 48; break;
-		case 7: p->p_filesz = 8192; p->p_memsz = 4096; break;
-		case 8: p->p_vaddr = 0x400010; break; /* not congruent to the offset */
-		case 9: h->e_entry = 0x7000000; break;
-		case 10: h->e_type = ET_REL; break;
-		case 11: h->e_phnum = 0xfff0; break;
+		case 0:
+			break; /* as it should be */
+		case 1:
+			h->e_machine = EM_AARCH64;
+			break;
+		case 2:
+			h->e_phnum = 0;
+			break;
+		case 3:
+			h->e_phentsize = 1;
+			break;
+		case 4:
+			h->e_phoff = 1ul << 40;
+			break;
+		case 5:
+			p->p_vaddr = 0xffff800000000000;
+			break;
+		case 6:
+			p->p_memsz = 1ul << 48;
+			break;
+		case 7:
+			p->p_filesz = 8192;
+			p->p_memsz = 4096;
+			break;
+		case 8:
+			p->p_vaddr = 0x400010;
+			break; /* not congruent to the offset */
+		case 9:
+			h->e_entry = 0x7000000;
+			break;
+		case 10:
+			h->e_type = ET_REL;
+			break;
+		case 11:
+			h->e_phnum = 0xfff0;
+			break;
 		}
 		fd = open("/tmp/elf", O_WRONLY | O_CREAT | O_TRUNC, 0755);
 		EQ(write(fd, image, sizeof(image)), sizeof(image));

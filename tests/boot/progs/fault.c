@@ -193,27 +193,30 @@ static void handler_that_faults(int sig)
 
 TEST(fault_in_the_handler_kills)
 {
-	int status = status_of(CHILD(signal(SIGSEGV, handler_that_faults);
-				     *(volatile int *)8 = 1));
+	int status = status_of(CHILD(signal(SIGSEGV, handler_that_faults); *(volatile int *)8 = 1));
 
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }
 
 TEST(no_room_for_the_frame_kills)
 {
-	int status = status_of(CHILD(
-		signal(SIGUSR1, handler_that_faults); pid_t self = getpid();
-		/* kill(2) with the stack pointer in nowhere: no frame can be laid */
-		__asm__ volatile("mov $0x1000, %%rsp; mov $62, %%eax; syscall; ud2" ::"D"(self),
-				 "S"(SIGUSR1))));
+	int status = status_of(
+	    CHILD(signal(SIGUSR1, handler_that_faults); pid_t self = getpid();
+		  /* kill(2) with the stack pointer in nowhere: no frame can be laid */
+		  __asm__ volatile("mov $0x1000, %%rsp; mov $62, %%eax; syscall; ud2" ::"D"(self),
+				   "S"(SIGUSR1))));
 
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }
 
 TEST(wild_pointers_to_calls_are_efault)
 {
-	static const unsigned long bad[] = {8, 0x7ffffffff000 - 8, 0xffff800000000000,
-					    0xffffffff80000000, 0xffffffffffffff00, 1ul << 62};
+	static const unsigned long bad[] = {8,
+					    0x7ffffffff000 - 8,
+					    0xffff800000000000,
+					    0xffffffff80000000,
+					    0xffffffffffffff00,
+					    1ul << 62};
 	int fd = open("/dev/zero", O_RDWR);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -243,6 +246,6 @@ TEST(single_step)
 	sigaction(SIGTRAP, &sa, NULL);
 	__asm__ volatile("sub $128, %%rsp; pushf; orl $0x100, (%%rsp); popf; nop; nop; pushf;"
 			 "andl $~0x100, (%%rsp); popf; add $128, %%rsp" ::
-				 : "memory", "cc");
+			     : "memory", "cc");
 	BETWEEN(steps, 4, 6);
 }

@@ -73,7 +73,7 @@ TEST(one_page_in_n)
 	fill(p, len, 1);
 	JOIN(CHILD(for (size_t i = 0; i < len; i += 7 * PAGE) p[i] = 0xee;
 		   for (size_t i = 0; i < len; i += PAGE)
-			   EQ(p[i], i / PAGE % 7 ? pattern(i / PAGE, 1) : 0xee)));
+		       EQ(p[i], i / PAGE % 7 ? pattern(i / PAGE, 1) : 0xee)));
 	CHECK(holds(p, len, 1));
 }
 
@@ -123,10 +123,10 @@ TEST(fork_of_shared_pages)
 
 	fill(p, len, 1);
 	JOIN(CHILD(
-		/* shared with the parent, and forked again untouched */
-		JOIN(CHILD(JOIN(CHILD(CHECK(holds(p, len, 1)); fill(p, len, 4)));
-			   CHECK(holds(p, len, 1)); fill(p, len / 2, 5)));
-		CHECK(holds(p, len, 1)); fill(p, len, 6)));
+	    /* shared with the parent, and forked again untouched */
+	    JOIN(CHILD(JOIN(CHILD(CHECK(holds(p, len, 1)); fill(p, len, 4)));
+		       CHECK(holds(p, len, 1)); fill(p, len / 2, 5)));
+	    CHECK(holds(p, len, 1)); fill(p, len, 6)));
 	CHECK(holds(p, len, 1));
 }
 
@@ -155,9 +155,9 @@ TEST(parent_exits_first)
 
 	REQUIRE(!pipe(report));
 	fill(p, len, 1);
-	JOIN(CHILD(fill(p, len, 2); CHILD(sleep_ms(50); bool ok = holds(p, len, 2); fill(p, len, 3);
-					  ok = ok && holds(p, len, 3);
-					  EQ(write(report[1], ok ? "y" : "n", 1), 1))));
+	JOIN(CHILD(fill(p, len, 2);
+		   CHILD(sleep_ms(50); bool ok = holds(p, len, 2); fill(p, len, 3);
+			 ok = ok && holds(p, len, 3); EQ(write(report[1], ok ? "y" : "n", 1), 1))));
 	EQ(read(report[0], &c, 1), 1);
 	EQ(c, 'y');
 	CHECK(holds(p, len, 1));
@@ -176,7 +176,8 @@ TEST(data_bss_stack_heap)
 	on_heap[39999] = 88;
 	JOIN(CHILD(EQ(data_variable, 1234); EQ(bss_variable, 77); EQ(on_stack, 5);
 		   EQ(on_heap[39999], 88); data_variable = bss_variable = on_stack = 1;
-		   on_heap[39999] = 2; sched_yield(); EQ(data_variable + bss_variable + on_stack, 3)));
+		   on_heap[39999] = 2; sched_yield();
+		   EQ(data_variable + bss_variable + on_stack, 3)));
 	EQ(data_variable, 1234);
 	EQ(bss_variable, 77);
 	EQ(on_stack, 5);
@@ -213,8 +214,7 @@ TEST(areas_changed_by_the_child_stay_its_own)
 	unsigned char *p = map_private(16 * PAGE);
 
 	fill(p, 16 * PAGE, 1);
-	JOIN(CHILD(EQ(munmap(p + 4 * PAGE, 8 * PAGE), 0);
-		   EQ(mprotect(p, PAGE, PROT_READ), 0)));
+	JOIN(CHILD(EQ(munmap(p + 4 * PAGE, 8 * PAGE), 0); EQ(mprotect(p, PAGE, PROT_READ), 0)));
 	CHECK(holds(p, 16 * PAGE, 1));
 	fill(p, 16 * PAGE, 2);
 	CHECK(holds(p, 16 * PAGE, 2));
@@ -268,7 +268,7 @@ TEST(a_hundred_forks_of_four_mib)
 
 	fill(p, len, 1);
 	for (unsigned i = 0; i < 100; i++)
-		JOIN(CHILD(p[i * 8 * PAGE] = 0; _exit(p[i * 8 * PAGE + PAGE] !=
-						      pattern(i * 8 + 1, 1))));
+		JOIN(CHILD(p[i * 8 * PAGE] = 0;
+			   _exit(p[i * 8 * PAGE + PAGE] != pattern(i * 8 + 1, 1))));
 	CHECK(holds(p, len, 1));
 }

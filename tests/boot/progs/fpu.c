@@ -12,7 +12,8 @@ static bool have_avx(void)
 }
 
 /* All 16 registers at once, so that nothing in between can borrow one. */
-#define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define EACH(X) \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 static void set_xmm(const unsigned char *v)
 {
@@ -201,7 +202,8 @@ TEST(control_words_over_fork_and_handlers)
 	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(now), "=m"(seen));
 	EQ(now & 0x6000, 0x6000);
 	EQ(seen, cw);
-	JOIN(CHILD(__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(now), "=m"(seen));
+	JOIN(CHILD(__asm__ volatile("stmxcsr %0; fnstcw %1"
+				    : "=m"(now), "=m"(seen));
 		   EQ(now & 0x6000, 0x6000); EQ(seen, cw)));
 }
 
@@ -241,9 +243,12 @@ TEST(gs_base_is_each_tasks_own)
 	static int words[2] = {11, 22};
 
 	EQ(syscall(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, &words[0]), 0);
-	JOIN(CHILD(int v; __asm__ volatile("mov %%gs:0, %0" : "=r"(v)); EQ(v, 11);
-		   EQ(syscall(SYS_arch_prctl, 0x1001, &words[1]), 0); sched_yield();
-		   __asm__ volatile("mov %%gs:0, %0" : "=r"(v)); EQ(v, 22)));
+	JOIN(CHILD(int v; __asm__ volatile("mov %%gs:0, %0"
+					   : "=r"(v));
+		   EQ(v, 11); EQ(syscall(SYS_arch_prctl, 0x1001, &words[1]), 0); sched_yield();
+		   __asm__ volatile("mov %%gs:0, %0"
+				    : "=r"(v));
+		   EQ(v, 22)));
 	EQ(syscall(SYS_arch_prctl, 0x1004 /* ARCH_GET_GS */, &gs), 0);
 	EQ(gs, (long)&words[0]);
 	FAILS(syscall(SYS_arch_prctl, 0x1002, 1ul << 63), EPERM);

@@ -52,8 +52,8 @@ TEST(setsid)
 	REQUIRE(!pipe(p));
 	FAILS(setsid(), EPERM); /* a group's leader, as the harness made it */
 	pid = CHILD(EQ(setsid(), getpid()); EQ(getsid(0), getpid()); EQ(getpgrp(), getpid());
-		    FAILS(setsid(), EPERM); FAILS(setpgid(0, 0), EPERM);
-		    seen[0] = getsid(0); EQ(write(p[1], seen, 4), 4); for (;;) pause());
+		    FAILS(setsid(), EPERM); FAILS(setpgid(0, 0), EPERM); seen[0] = getsid(0);
+		    EQ(write(p[1], seen, 4), 4); for (;;) pause());
 	EQ(read(p[0], seen, 4), 4);
 	EQ(seen[0], pid);
 	EQ(getsid(pid), pid);
@@ -145,14 +145,13 @@ TEST(orphaned_stopped_group)
 	char c = 0;
 
 	REQUIRE(!pipe(p));
-	JOIN(CHILD(
-		setsid(); pid_t member;
-		member = CHILD(setpgid(0, 0); signal(SIGHUP, hit); raise(SIGSTOP);
-			       for (int i = 0; i < 1000 && !hits; i++) sleep_ms(1);
-			       EQ(write(p[1], hits ? "y" : "n", 1), 1));
-		int s; EQ(waitpid(member, &s, WUNTRACED), member); CHECK(WIFSTOPPED(s));
-		/* ends: nobody of its session outside the group is left */
-		_exit(tap_failed)));
+	JOIN(CHILD(setsid(); pid_t member;
+		   member = CHILD(setpgid(0, 0); signal(SIGHUP, hit); raise(SIGSTOP);
+				  for (int i = 0; i < 1000 && !hits; i++) sleep_ms(1);
+				  EQ(write(p[1], hits ? "y" : "n", 1), 1));
+		   int s; EQ(waitpid(member, &s, WUNTRACED), member); CHECK(WIFSTOPPED(s));
+		   /* ends: nobody of its session outside the group is left */
+		   _exit(tap_failed)));
 	EQ(read(p[0], &c, 1), 1);
 	EQ(c, 'y');
 }

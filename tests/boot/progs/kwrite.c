@@ -23,20 +23,20 @@ static void whole(const unsigned char *p, size_t len)
 	}
 }
 
-#define SHARED_WRITE(...)                                                                          \
-	do {                                                                                       \
-		page = map_private(4 * PAGE);                                                      \
-		memset(page, MARK, 4 * PAGE);                                                      \
-		JOIN(CHILD(__VA_ARGS__));                                                          \
-		whole(page, 4 * PAGE);                                                             \
-		/* and the other way round: the parent's call, the child's view */                 \
-		int go_[2];                                                                        \
-		char c_;                                                                           \
-		REQUIRE(!pipe(go_));                                                               \
-		pid_t watch_ = CHILD(EQ(read(go_[0], &c_, 1), 1); whole(page, 4 * PAGE));          \
-		__VA_ARGS__;                                                                       \
-		EQ(write(go_[1], "x", 1), 1);                                                      \
-		JOIN(watch_);                                                                      \
+#define SHARED_WRITE(...)                                                                 \
+	do {                                                                              \
+		page = map_private(4 * PAGE);                                             \
+		memset(page, MARK, 4 * PAGE);                                             \
+		JOIN(CHILD(__VA_ARGS__));                                                 \
+		whole(page, 4 * PAGE);                                                    \
+		/* and the other way round: the parent's call, the child's view */        \
+		int go_[2];                                                               \
+		char c_;                                                                  \
+		REQUIRE(!pipe(go_));                                                      \
+		pid_t watch_ = CHILD(EQ(read(go_[0], &c_, 1), 1); whole(page, 4 * PAGE)); \
+		__VA_ARGS__;                                                              \
+		EQ(write(go_[1], "x", 1), 1);                                             \
+		JOIN(watch_);                                                             \
 	} while (0)
 
 static int input(void)
@@ -125,7 +125,8 @@ TEST(getcwd_and_readlink_into_it)
 	EQ(chdir("/tmp"), 0);
 	SHARED_WRITE(EQ(readlink("/tmp/kwrite-link", (char *)page + PAGE - 6, 12), 12);
 		     CHECK(!memcmp(page + PAGE - 6, "target-of-it", 12));
-		     CHECK(getcwd((char *)page + 20, 100)); CHECK(!strcmp((char *)page + 20, "/tmp")));
+		     CHECK(getcwd((char *)page + 20, 100));
+		     CHECK(!strcmp((char *)page + 20, "/tmp")));
 	unlink("/tmp/kwrite-link");
 }
 
@@ -152,8 +153,8 @@ TEST(poll_and_select_into_it)
 
 TEST(getrandom_into_it)
 {
-	SHARED_WRITE(EQ(syscall(SYS_getrandom, page + 10, 3 * PAGE, 0), 3 * PAGE);
-		     int same = 0; for (int i = 10; i < 10 + (int)PAGE; i++) same += page[i] == MARK;
+	SHARED_WRITE(EQ(syscall(SYS_getrandom, page + 10, 3 * PAGE, 0), 3 * PAGE); int same = 0;
+		     for (int i = 10; i < 10 + (int)PAGE; i++) same += page[i] == MARK;
 		     CHECK(same < 100); EQ(page[9], MARK));
 }
 
@@ -215,8 +216,9 @@ TEST(clone_child_settid_and_parent_settid)
 	pid_t pid;
 
 	word[0] = word[1] = 4711;
-	pid = syscall(SYS_clone, SIGCHLD | 0x01000000 /* CHILD_SETTID */ | 0x00100000 /* PARENT_SETTID */,
-		      0, &word[1], &word[0], 0);
+	pid = syscall(SYS_clone,
+		      SIGCHLD | 0x01000000 /* CHILD_SETTID */ | 0x00100000 /* PARENT_SETTID */, 0,
+		      &word[1], &word[0], 0);
 	REQUIRE(pid >= 0);
 	if (!pid)
 		_exit(word[0] == getpid() ? 0 : 1);

@@ -23,8 +23,8 @@ static unsigned long *filled(unsigned long salt)
 TEST_FOR(120, both_sides_write_all)
 {
 	unsigned long *p = filled(1);
-	pid_t pid = CHILD(CHECK(holds(p, 1)); for (size_t i = 0; i < LEN / sizeof(long); i += 512)
-				  p[i] = i + 2;
+	pid_t pid = CHILD(CHECK(holds(p, 1));
+			  for (size_t i = 0; i < LEN / sizeof(long); i += 512) p[i] = i + 2;
 			  CHECK(holds(p, 2)));
 
 	for (size_t i = 0; i < LEN / sizeof(long); i += 512)
@@ -64,9 +64,9 @@ TEST_FOR(120, many_children_share_one_memory)
 	if (!share_level())
 		SKIP("level 0 copies it all");
 	for (int i = 0; i < 8; i++)
-		pids[i] = CHILD(for (size_t j = i * 512; j < LEN / sizeof(long); j += 64 * 512)
-					p[j] = i;
-				CHECK(p[i * 512] == (unsigned long)i));
+		pids[i] =
+		    CHILD(for (size_t j = i * 512; j < LEN / sizeof(long); j += 64 * 512) p[j] = i;
+			  CHECK(p[i * 512] == (unsigned long)i));
 	for (int i = 0; i < 8; i++)
 		JOIN(pids[i]);
 	CHECK(holds(p, 1));

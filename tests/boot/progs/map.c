@@ -18,7 +18,8 @@ TEST(fixed_replaces_what_is_there)
 	unsigned char *p = map_private(6 * PAGE);
 
 	memset(p, 1, 6 * PAGE);
-	EQ((long)mmap(p + 2 * PAGE, 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+	EQ((long)mmap(p + 2 * PAGE, 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		      -1, 0),
 	   (long)(p + 2 * PAGE));
 	for (int i = 0; i < 6; i++)
 		EQ(p[i * PAGE], i == 2 || i == 3 ? 0 : 1);
@@ -244,7 +245,8 @@ TEST(first_page_cannot_be_read)
 
 TEST(huge_reserve_costs_nothing)
 {
-	unsigned char *p = mmap(NULL, 1ul << 40, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned char *p =
+	    mmap(NULL, 1ul << 40, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	REQUIRE(p != MAP_FAILED);
 	p[0] = 1;
@@ -271,7 +273,8 @@ TEST(borders_of_tables)
 		}
 		p[PAGE - 1] = 1;
 		p[PAGE] = 2;
-		JOIN(CHILD(EQ(p[PAGE - 1], 1); p[PAGE] = 3; EQ(munmap(p, PAGE), 0); EQ(p[PAGE], 3)));
+		JOIN(
+		    CHILD(EQ(p[PAGE - 1], 1); p[PAGE] = 3; EQ(munmap(p, PAGE), 0); EQ(p[PAGE], 3)));
 		EQ(p[PAGE], 2);
 		EQ(munmap(p, 2 * PAGE), 0);
 	}

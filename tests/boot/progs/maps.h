@@ -80,7 +80,8 @@ static inline long smaps_kb(const void *addr, const char *field)
 	size_t n = strlen(field);
 
 	REQUIRE(slurp("/proc/self/smaps", maps_text, sizeof(maps_text)) > 0);
-	for (char *line = maps_text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+	for (char *line = maps_text; line && *line;
+	     line = strchr(line, '\n'), line += line != NULL) {
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			inside = start <= (unsigned long)addr && (unsigned long)addr < end;
 		else if (inside && !strncmp(line, field, n) && line[n] == ':')

@@ -10,7 +10,8 @@ static long free_kb(void)
 static void devour(void)
 {
 	for (;;) {
-		char *p = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p =
+		    mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			_exit(50);
@@ -111,8 +112,8 @@ TEST_FOR(120, calls_refuse_rather_than_fall_over)
 	let_overcommit();
 	REQUIRE(!pipe(p));
 	pid_t hog = CHILD(spit("/proc/self/oom_score_adj", "1000"); size_t n = free_kb() / 1024 - 1;
-			  char *m = map_private(n * MIB); for (size_t i = 0; i < n * MIB; i += PAGE)
-				  m[i] = 1;
+			  char *m = map_private(n * MIB);
+			  for (size_t i = 0; i < n * MIB; i += PAGE) m[i] = 1;
 			  EQ(write(p[1], "x", 1), 1); for (;;) pause());
 	char c = 0;
 	close(p[1]);
@@ -135,11 +136,10 @@ TEST_FOR(120, a_file_that_fills_memory)
 {
 	static char buf[65536];
 	long before = free_kb();
-	pid_t pid = CHILD(
-		spit("/proc/self/oom_score_adj", "1000");
-		int fd = open("/tmp/fill", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		while (write(fd, buf, sizeof(buf)) > 0);
-		_exit(errno == ENOSPC || errno == ENOMEM ? 0 : 1));
+	pid_t pid = CHILD(spit("/proc/self/oom_score_adj", "1000");
+			  int fd = open("/tmp/fill", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+			  while (write(fd, buf, sizeof(buf)) > 0);
+			  _exit(errno == ENOSPC || errno == ENOMEM ? 0 : 1));
 	int s = status_of(pid);
 
 	CHECK(s == 0 || s == SIGKILL);

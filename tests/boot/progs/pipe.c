@@ -118,8 +118,8 @@ TEST(small_writes_are_atomic)
 
 	REQUIRE(!pipe(p));
 	for (int w = 0; w < WRITERS; w++)
-		CHILD(memset(buf, 'a' + w, SIZE); for (int i = 0; i < EACH; i++)
-			      EQ(write(p[1], buf, SIZE), SIZE));
+		CHILD(memset(buf, 'a' + w, SIZE);
+		      for (int i = 0; i < EACH; i++) EQ(write(p[1], buf, SIZE), SIZE));
 	close(p[1]);
 	for (int i = 0; i < WRITERS * EACH; i++) {
 		size_t n = 0;

@@ -38,7 +38,8 @@ TEST(stat_fields)
 	REQUIRE(slurp("/proc/self/stat", text, sizeof(text)) > 0);
 	EQ(sscanf(strrchr(text, ')') + 4,
 		  "%d %d %d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %d %*d %lu %lu %lu",
-		  &ppid, &pgrp, &session, &utime, &stime, &threads, &start, &vsize, &rss), 9);
+		  &ppid, &pgrp, &session, &utime, &stime, &threads, &start, &vsize, &rss),
+	   9);
 	EQ(ppid, getppid());
 	EQ(pgrp, getpgrp());
 	EQ(session, getsid(0));
@@ -48,13 +49,33 @@ TEST(stat_fields)
 
 TEST(status_lines)
 {
-	static const char *const lines[] = {
-		"Name:\tprocfs\n", "Umask:\t0022\n", "State:\tR (running)\n", "Tgid:\t", "Pid:\t",
-		"PPid:\t", "Uid:\t0\t0\t0\t0\n", "Gid:\t0\t0\t0\t0\n", "VmPeak:\t", "VmSize:\t",
-		"VmHWM:\t", "VmRSS:\t", "RssAnon:\t", "RssFile:\t", "RssShmem:\t", "VmData:\t",
-		"VmStk:\t", "VmExe:\t", "VmLib:\t", "VmPTE:\t", "VmSwap:\t", "Threads:\t1\n",
-		"SigPnd:\t0000000000000000\n", "SigBlk:\t0000000000000000\n",
-		"SigIgn:\t", "SigCgt:\t", "voluntary_ctxt_switches:\t"};
+	static const char *const lines[] = {"Name:\tprocfs\n",
+					    "Umask:\t0022\n",
+					    "State:\tR (running)\n",
+					    "Tgid:\t",
+					    "Pid:\t",
+					    "PPid:\t",
+					    "Uid:\t0\t0\t0\t0\n",
+					    "Gid:\t0\t0\t0\t0\n",
+					    "VmPeak:\t",
+					    "VmSize:\t",
+					    "VmHWM:\t",
+					    "VmRSS:\t",
+					    "RssAnon:\t",
+					    "RssFile:\t",
+					    "RssShmem:\t",
+					    "VmData:\t",
+					    "VmStk:\t",
+					    "VmExe:\t",
+					    "VmLib:\t",
+					    "VmPTE:\t",
+					    "VmSwap:\t",
+					    "Threads:\t1\n",
+					    "SigPnd:\t0000000000000000\n",
+					    "SigBlk:\t0000000000000000\n",
+					    "SigIgn:\t",
+					    "SigCgt:\t",
+					    "voluntary_ctxt_switches:\t"};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		if (!has_line("/proc/self/status", lines[i])) {
@@ -120,9 +141,10 @@ TEST(maps_columns)
 TEST(smaps_block)
 {
 	static const char *const fields[] = {
-		"Size", "KernelPageSize", "MMUPageSize", "Rss", "Pss", "Shared_Clean",
-		"Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous",
-		"AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Swap", "SwapPss", "Locked"};
+	    "Size",	    "KernelPageSize", "MMUPageSize",	"Rss",		 "Pss",
+	    "Shared_Clean", "Shared_Dirty",   "Private_Clean",	"Private_Dirty", "Referenced",
+	    "Anonymous",    "AnonHugePages",  "ShmemPmdMapped", "FilePmdMapped", "Swap",
+	    "SwapPss",	    "Locked"};
 	unsigned char *p = map_private(4 * PAGE);
 
 	p[0] = 1;
@@ -149,10 +171,10 @@ TEST(statm_has_seven)
 
 TEST(meminfo_lines)
 {
-	static const char *const keys[] = {"MemTotal", "MemFree", "MemAvailable", "Buffers",
-					   "Cached", "SwapTotal", "SwapFree", "AnonPages",
-					   "Mapped", "Shmem", "Slab", "PageTables", "KernelStack",
-					   "CommitLimit", "Committed_AS", "Hugepagesize"};
+	static const char *const keys[] = {
+	    "MemTotal",	   "MemFree",	  "MemAvailable", "Buffers",	 "Cached", "SwapTotal",
+	    "SwapFree",	   "AnonPages",	  "Mapped",	  "Shmem",	 "Slab",   "PageTables",
+	    "KernelStack", "CommitLimit", "Committed_AS", "Hugepagesize"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (value_of("/proc/meminfo", keys[i]) < 0) {

@@ -94,7 +94,7 @@ TEST(part_of_an_area)
 	memset(p, 1, 9 * PAGE);
 	EQ(mprotect(p + 3 * PAGE, 3 * PAGE, PROT_READ), 0);
 	JOIN(CHILD(for (int i = 0; i < 9; i++)
-			   EQ(try_write(p + i * PAGE, 2), i / 3 == 1 ? SIGSEGV : 0)));
+		       EQ(try_write(p + i * PAGE, 2), i / 3 == 1 ? SIGSEGV : 0)));
 	for (int i = 0; i < 9; i++) {
 		EQ(p[i * PAGE], 1);
 		EQ(try_write(p + i * PAGE, 2), i / 3 == 1 ? SIGSEGV : 0);

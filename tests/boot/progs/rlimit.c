@@ -101,12 +101,15 @@ TEST(processes_of_a_user)
 {
 	JOIN(CHILD(REQUIRE(!setuid(2000)); limit(RLIMIT_NPROC, 5); int n = 0; pid_t pids[10];
 		   while (n < 10 && (pids[n] = fork()) >= 0) {
-			   if (!pids[n]) { for (;;) pause(); }
+			   if (!pids[n]) {
+				   for (;;)
+					   pause();
+			   }
 			   n++;
 		   } EQ(errno, EAGAIN);
 		   EQ(n, 4); for (int i = 0; i < n; i++) kill(pids[i], SIGKILL);
-		   while (wait(NULL) > 0); pid_t pid = fork(); if (!pid) _exit(0);
-		   CHECK(pid > 0); waitpid(pid, NULL, 0)));
+		   while (wait(NULL) > 0); pid_t pid = fork(); if (!pid) _exit(0); CHECK(pid > 0);
+		   waitpid(pid, NULL, 0)));
 }
 
 TEST(cpu_time)

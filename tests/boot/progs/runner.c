@@ -128,7 +128,8 @@ static void run_line(char *line)
 	long before, after, began;
 	int n = 0, status;
 
-	for (char *w = strtok_r(line, " ", &save); w && n < MAX_WORDS; w = strtok_r(NULL, " ", &save))
+	for (char *w = strtok_r(line, " ", &save); w && n < MAX_WORDS;
+	     w = strtok_r(NULL, " ", &save))
 		words[n++] = w;
 	words[n] = NULL;
 	if (!n)

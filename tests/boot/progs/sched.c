@@ -48,8 +48,8 @@ TEST(nice_gives_less)
 
 	race(2, values, 1500, n);
 	say("# %ld to %ld", n[0], n[1]);
-	CHECK(n[0] > n[1] * 2);
-	CHECK(n[1] > 0); /* and yet does not starve */
+	CHECK(n[0] > n[1] * 3 / 2); /* 9 to 1 on a quiet host */
+	CHECK(n[1] > 0);	    /* and yet does not starve */
 }
 
 TEST(a_sleeper_is_not_kept_waiting)

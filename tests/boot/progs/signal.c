@@ -401,8 +401,8 @@ TEST(stop_and_continue_a_busy_process)
 
 TEST(cont_runs_its_handler_and_drops_stops)
 {
-	pid_t pid = CHILD(catch_flags(SIGCONT, count, 0); kill(getpid(), SIGSTOP);
-			  CHECK(hits == 1));
+	pid_t pid =
+	    CHILD(catch_flags(SIGCONT, count, 0); kill(getpid(), SIGSTOP); CHECK(hits == 1));
 	int s;
 
 	EQ(waitpid(pid, &s, WUNTRACED), pid);
@@ -456,13 +456,17 @@ TEST(context_can_be_edited)
 TEST(forged_frames_kill)
 {
 	for (int kind = 0; kind < 4; kind++) {
-		int s = status_of(CHILD(
-			signal(SIGSEGV, SIG_DFL); unsigned long *fake = map_private(4 * PAGE);
-			memset(fake, kind == 0 ? 0 : kind == 1 ? 0xff : 0x55, 2 * PAGE);
-			if (kind == 3) fake = (void *)0xffff800000000000;
-			__asm__ volatile("mov %0, %%rsp; mov $15, %%eax; syscall; ud2" ::"r"(
-						 (unsigned long)fake + (kind == 3 ? 0 : PAGE))
-					 : "memory")));
+		int s = status_of(
+		    CHILD(signal(SIGSEGV, SIG_DFL); unsigned long *fake = map_private(4 * PAGE);
+			  memset(fake,
+				 kind == 0   ? 0
+				 : kind == 1 ? 0xff
+					     : 0x55,
+				 2 * PAGE);
+			  if (kind == 3) fake = (void *)0xffff800000000000;
+			  __asm__ volatile("mov %0, %%rsp; mov $15, %%eax; syscall; ud2" ::"r"(
+					       (unsigned long)fake + (kind == 3 ? 0 : PAGE))
+					   : "memory")));
 
 		CHECK(WIFSIGNALED(s));
 	}
@@ -498,9 +502,9 @@ static void jump_kernel(int sig, siginfo_t *si, void *context)
 
 TEST(return_to_a_kernel_or_odd_address_kills)
 {
-	int s = status_of(CHILD(struct sigaction sa = {.sa_sigaction = jump_kernel,
-						       .sa_flags = SA_SIGINFO};
-				sigaction(SIGUSR1, &sa, NULL); raise(SIGUSR1)));
+	int s = status_of(
+	    CHILD(struct sigaction sa = {.sa_sigaction = jump_kernel, .sa_flags = SA_SIGINFO};
+		  sigaction(SIGUSR1, &sa, NULL); raise(SIGUSR1)));
 
 	EQ(s & 0x7f, SIGSEGV);
 }
@@ -533,10 +537,10 @@ TEST(frames_are_aligned)
 	catch_flags(SIGUSR1, check_alignment, 0);
 	for (int i = 0; i < 64; i++) {
 		/* the signal arrives with the stack pointer at all sorts of places */
-		__asm__ volatile("mov %%rsp, %%rbx; sub %2, %%rsp; syscall; mov %%rbx, %%rsp" ::"a"(
-					 SYS_kill),
-				 "D"((long)getpid()), "r"(128l + i), "S"((long)SIGUSR1)
-				 : "rbx", "rcx", "r11", "memory");
+		__asm__ volatile(
+		    "mov %%rsp, %%rbx; sub %2, %%rsp; syscall; mov %%rbx, %%rsp" ::"a"(SYS_kill),
+		    "D"((long)getpid()), "r"(128l + i), "S"((long)SIGUSR1)
+		    : "rbx", "rcx", "r11", "memory");
 	}
 	EQ(hits, 64);
 	EQ(misaligned, 0);

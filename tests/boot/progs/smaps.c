@@ -242,7 +242,11 @@ TEST(kpagecount_counts_entries)
 	EQ(pagecount(pfn), 1);
 	for (int i = 0; i < CHILDREN; i++)
 		pids[i] = CHILD(EQ(read(go[0], &c, 1), 1));
-	EQ(pagecount(pfn), level ? 1 + CHILDREN : 1);
+	/* where tables are shared, many processes come by one entry */
+	if (level <= 1)
+		EQ(pagecount(pfn), level ? 1 + CHILDREN : 1);
+	else
+		BETWEEN(pagecount(pfn), 1, 1 + CHILDREN);
 	EQ(write(go[1], "xxxxx", CHILDREN), CHILDREN);
 	for (int i = 0; i < CHILDREN; i++)
 		JOIN(pids[i]);
@@ -267,8 +271,9 @@ TEST(file_pages_in_pagemap)
 
 TEST(rollup_is_the_sum)
 {
-	static const char *const fields[] = {"Rss", "Pss", "Shared_Clean", "Shared_Dirty",
-					     "Private_Clean", "Private_Dirty", "Anonymous"};
+	static const char *const fields[] = {"Rss",	     "Pss",	      "Shared_Clean",
+					     "Shared_Dirty", "Private_Clean", "Private_Dirty",
+					     "Anonymous"};
 
 	area = map_private(N * PAGE);
 	memset(area, 1, N * PAGE);

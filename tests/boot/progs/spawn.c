@@ -211,7 +211,8 @@ TEST(clone_refusals)
 TEST(clone_with_wild_tid_pointers)
 {
 	int status;
-	pid_t pid = syscall(SYS_clone, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0, 0, 8, 0);
+	pid_t pid =
+	    syscall(SYS_clone, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0, 0, 8, 0);
 
 	REQUIRE(pid >= 0);
 	if (!pid)

@@ -59,9 +59,9 @@ TEST(overflow_is_a_signal_on_the_alternate_stack)
 
 TEST(overflow_without_one_kills)
 {
-	int status = status_of(CHILD(struct rlimit small = {MIB, RLIM_INFINITY};
-				     setrlimit(RLIMIT_STACK, &small); signal(SIGSEGV, SIG_DFL);
-				     overflow()));
+	int status =
+	    status_of(CHILD(struct rlimit small = {MIB, RLIM_INFINITY};
+			    setrlimit(RLIMIT_STACK, &small); signal(SIGSEGV, SIG_DFL); overflow()));
 
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }

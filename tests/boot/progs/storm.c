@@ -130,7 +130,8 @@ TEST_FOR(120, shared_counter_of_many_writers)
 	for (int i = 0; i < 20; i++)
 		pids[i] = CHILD(for (int j = 0; j < 1000; j++) {
 			__atomic_fetch_add(n, 1, __ATOMIC_SEQ_CST);
-			if (j % 100 == 0) sched_yield();
+			if (j % 100 == 0)
+				sched_yield();
 		});
 	for (int i = 0; i < 20; i++)
 		JOIN(pids[i]);

@@ -45,19 +45,19 @@ struct tap_helper {
 };
 
 /* A test, and one that may take longer than the rest. */
-#define TEST_FOR(secs, id)                                                                         \
-	static void test_##id(void);                                                               \
-	static const struct tap_test reg_##id                                                      \
-		__attribute__((section("tap_tests"), used)) = {#id, test_##id, secs, 0, 0};        \
+#define TEST_FOR(secs, id)                                                              \
+	static void test_##id(void);                                                    \
+	static const struct tap_test reg_##id                                           \
+	    __attribute__((section("tap_tests"), used)) = {#id, test_##id, secs, 0, 0}; \
 	static void test_##id(void)
 #define TEST(id) TEST_FOR(SECONDS, id)
 
 /* What the program does when it is executed as `prog --NAME args`. */
-#define HELPER(id)                                                                                 \
-	static int helper_##id(int argc, char **argv);                                             \
-	static const struct tap_helper hreg_##id                                                   \
-		__attribute__((section("tap_helpers"), used)) = {#id, helper_##id};                \
-	static int helper_##id(int argc __attribute__((unused)),                                   \
+#define HELPER(id)                                                              \
+	static int helper_##id(int argc, char **argv);                          \
+	static const struct tap_helper hreg_##id                                \
+	    __attribute__((section("tap_helpers"), used)) = {#id, helper_##id}; \
+	static int helper_##id(int argc __attribute__((unused)),                \
 			       char **argv __attribute__((unused)))
 
 extern const struct tap_test __start_tap_tests[] __attribute__((weak));
@@ -84,96 +84,96 @@ __attribute__((format(printf, 1, 2))) static inline void say(const char *format,
 }
 
 /* Failing checks say so and let the test go on; REQUIRE ends it. */
-#define CHECK(what)                                                                                \
-	({                                                                                         \
-		int e_ = errno;                                                                    \
-		bool ok_ = (what);                                                                 \
-		if (!ok_) {                                                                        \
-			tap_failed = 1;                                                            \
-			say("# %s:%d: %s is false (errno %d, then %d)", __FILE_NAME__, __LINE__,   \
-			    #what, e_, errno);                                                     \
-		}                                                                                  \
-		ok_;                                                                               \
+#define CHECK(what)                                                                              \
+	({                                                                                       \
+		int e_ = errno;                                                                  \
+		bool ok_ = (what);                                                               \
+		if (!ok_) {                                                                      \
+			tap_failed = 1;                                                          \
+			say("# %s:%d: %s is false (errno %d, then %d)", __FILE_NAME__, __LINE__, \
+			    #what, e_, errno);                                                   \
+		}                                                                                \
+		ok_;                                                                             \
 	})
-#define REQUIRE(what)                                                                              \
-	do {                                                                                       \
-		if (!CHECK(what))                                                                  \
-			_exit(1);                                                                  \
+#define REQUIRE(what)             \
+	do {                      \
+		if (!CHECK(what)) \
+			_exit(1); \
 	} while (0)
-#define EQ(got, want)                                                                              \
-	({                                                                                         \
-		long g_ = (long)(got), w_ = (long)(want);                                          \
-		if (g_ != w_) {                                                                    \
-			tap_failed = 1;                                                            \
-			say("# %s:%d: %s is %ld (0x%lx), not %ld (0x%lx)", __FILE_NAME__,          \
-			    __LINE__, #got, g_, g_, w_, w_);                                       \
-		}                                                                                  \
-		g_ == w_;                                                                          \
+#define EQ(got, want)                                                                     \
+	({                                                                                \
+		long g_ = (long)(got), w_ = (long)(want);                                 \
+		if (g_ != w_) {                                                           \
+			tap_failed = 1;                                                   \
+			say("# %s:%d: %s is %ld (0x%lx), not %ld (0x%lx)", __FILE_NAME__, \
+			    __LINE__, #got, g_, g_, w_, w_);                              \
+		}                                                                         \
+		g_ == w_;                                                                 \
 	})
 /* Within `slack` of `want`. */
-#define NEAR(got, want, slack)                                                                     \
-	({                                                                                         \
-		long g_ = (long)(got), w_ = (long)(want);                                          \
-		bool ok_ = g_ >= w_ - (long)(slack) && g_ <= w_ + (long)(slack);                   \
-		if (!ok_) {                                                                        \
-			tap_failed = 1;                                                            \
-			say("# %s:%d: %s is %ld, not %ld within %ld", __FILE_NAME__, __LINE__,     \
-			    #got, g_, w_, (long)(slack));                                          \
-		}                                                                                  \
-		ok_;                                                                               \
+#define NEAR(got, want, slack)                                                                 \
+	({                                                                                     \
+		long g_ = (long)(got), w_ = (long)(want);                                      \
+		bool ok_ = g_ >= w_ - (long)(slack) && g_ <= w_ + (long)(slack);               \
+		if (!ok_) {                                                                    \
+			tap_failed = 1;                                                        \
+			say("# %s:%d: %s is %ld, not %ld within %ld", __FILE_NAME__, __LINE__, \
+			    #got, g_, w_, (long)(slack));                                      \
+		}                                                                              \
+		ok_;                                                                           \
 	})
-#define BETWEEN(got, low, high)                                                                    \
-	({                                                                                         \
-		long g_ = (long)(got), l_ = (long)(low), h_ = (long)(high);                        \
-		bool ok_ = g_ >= l_ && g_ <= h_;                                                   \
-		if (!ok_) {                                                                        \
-			tap_failed = 1;                                                            \
-			say("# %s:%d: %s is %ld, not in %ld..%ld", __FILE_NAME__, __LINE__, #got,  \
-			    g_, l_, h_);                                                           \
-		}                                                                                  \
-		ok_;                                                                               \
+#define BETWEEN(got, low, high)                                                                   \
+	({                                                                                        \
+		long g_ = (long)(got), l_ = (long)(low), h_ = (long)(high);                       \
+		bool ok_ = g_ >= l_ && g_ <= h_;                                                  \
+		if (!ok_) {                                                                       \
+			tap_failed = 1;                                                           \
+			say("# %s:%d: %s is %ld, not in %ld..%ld", __FILE_NAME__, __LINE__, #got, \
+			    g_, l_, h_);                                                          \
+		}                                                                                 \
+		ok_;                                                                              \
 	})
 /* The call fails with this errno. */
-#define FAILS(call, err)                                                                           \
-	({                                                                                         \
-		errno = 0;                                                                         \
-		long r_ = (long)(call);                                                            \
-		int e_ = errno;                                                                    \
-		bool ok_ = r_ == -1 && e_ == (err);                                                \
-		if (!ok_) {                                                                        \
-			tap_failed = 1;                                                            \
-			say("# %s:%d: %s gives %ld, errno %d (%s), not errno %d (%s)",             \
-			    __FILE_NAME__, __LINE__, #call, r_, e_, strerror(e_), (err),           \
-			    strerror(err));                                                        \
-		}                                                                                  \
-		ok_;                                                                               \
+#define FAILS(call, err)                                                                 \
+	({                                                                               \
+		errno = 0;                                                               \
+		long r_ = (long)(call);                                                  \
+		int e_ = errno;                                                          \
+		bool ok_ = r_ == -1 && e_ == (err);                                      \
+		if (!ok_) {                                                              \
+			tap_failed = 1;                                                  \
+			say("# %s:%d: %s gives %ld, errno %d (%s), not errno %d (%s)",   \
+			    __FILE_NAME__, __LINE__, #call, r_, e_, strerror(e_), (err), \
+			    strerror(err));                                              \
+		}                                                                        \
+		ok_;                                                                     \
 	})
 
-#define SKIP(why)                                                                                  \
-	do {                                                                                       \
-		say("# skip: %s", why);                                                            \
-		_exit(EXIT_SKIP);                                                                  \
+#define SKIP(why)                       \
+	do {                            \
+		say("# skip: %s", why); \
+		_exit(EXIT_SKIP);       \
 	} while (0)
 
 /* Runs the block in a child and hands out its pid; the child ends with 1 where a check failed. */
-#define CHILD(...)                                                                                 \
-	({                                                                                         \
-		pid_t p_ = fork();                                                                 \
-		REQUIRE(p_ >= 0);                                                                  \
-		if (p_ == 0) {                                                                     \
-			tap_failed = 0;                                                            \
-			__VA_ARGS__;                                                               \
-			_exit(tap_failed);                                                         \
-		}                                                                                  \
-		p_;                                                                                \
+#define CHILD(...)                         \
+	({                                 \
+		pid_t p_ = fork();         \
+		REQUIRE(p_ >= 0);          \
+		if (p_ == 0) {             \
+			tap_failed = 0;    \
+			__VA_ARGS__;       \
+			_exit(tap_failed); \
+		}                          \
+		p_;                        \
 	})
 /* Waits for it, and checks that it ended with status 0. */
-#define JOIN(pid)                                                                                  \
-	do {                                                                                       \
-		int s_ = 0;                                                                        \
-		pid_t j_ = (pid);                                                                  \
-		EQ(waitpid(j_, &s_, 0), j_);                                                       \
-		EQ(s_, 0);                                                                         \
+#define JOIN(pid)                            \
+	do {                                 \
+		int s_ = 0;                  \
+		pid_t j_ = (pid);            \
+		EQ(waitpid(j_, &s_, 0), j_); \
+		EQ(s_, 0);                   \
 	} while (0)
 
 /* Waits for it and returns the raw status. */
@@ -245,12 +245,16 @@ static inline long value_of(const char *path, const char *key)
 	return -1;
 }
 
-/* 0: fork copies at once; 1: copy-on-write, as on Linux, which has no such file. */
+#define LEVEL_AUTO 5
+
+/* 0: fork copies at once; 1: copy-on-write, as on Linux, which has no such file; more: tables too. */
 static inline int share_level(void)
 {
 	char buf[16];
 
-	return slurp("/proc/sys/vm/fork_share_level", buf, sizeof(buf)) > 0 ? atoi(buf) : 1;
+	if (slurp("/proc/sys/vm/fork_share_level", buf, sizeof(buf)) <= 0)
+		return 1;
+	return buf[0] == 'a' ? LEVEL_AUTO : atoi(buf);
 }
 
 static inline bool on_calf(void)

@@ -11,10 +11,10 @@ static void tick(int sig)
 
 TEST(clocks_go_forward)
 {
-	static const clockid_t ids[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME,
-					CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE,
-					CLOCK_MONOTONIC_COARSE, CLOCK_PROCESS_CPUTIME_ID,
-					CLOCK_THREAD_CPUTIME_ID};
+	static const clockid_t ids[] = {CLOCK_REALTIME,		  CLOCK_MONOTONIC,
+					CLOCK_BOOTTIME,		  CLOCK_MONOTONIC_RAW,
+					CLOCK_REALTIME_COARSE,	  CLOCK_MONOTONIC_COARSE,
+					CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
 		struct timespec a, b;

@@ -299,7 +299,9 @@ TEST(rusage_of_children)
 	JOIN(CHILD(for (long t = now_ms() + 150; now_ms() < t;)));
 	getrusage(RUSAGE_CHILDREN, &after);
 	long us = (after.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_utime.tv_sec -
-		   before.ru_stime.tv_sec) * 1000000l + after.ru_utime.tv_usec +
-		  after.ru_stime.tv_usec - before.ru_utime.tv_usec - before.ru_stime.tv_usec;
+		   before.ru_stime.tv_sec) *
+		      1000000l +
+		  after.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_utime.tv_usec -
+		  before.ru_stime.tv_usec;
 	BETWEEN(us, 50000, 400000);
 }
