@@ -134,3 +134,23 @@ TEST(context_switches_are_counted)
 	CHECK(after.ru_nvcsw - before.ru_nvcsw >= 10);
 	CHECK(value_of("/proc/self/status", "voluntary_ctxt_switches") >= 10);
 }
+
+/* What `top` subtracts: user and system time of the CPU, half of it spent in each. */
+TEST(cpu_times_never_go_back)
+{
+	long user = 0, system = 0;
+
+	for (int i = 0; i < 60; i++) {
+		long u, n, s, until = now_ms() + 10;
+		char text[256];
+
+		while (now_ms() < until)
+			if (i % 3)
+				syscall(SYS_getppid);
+		REQUIRE(slurp("/proc/stat", text, sizeof(text)) > 0);
+		REQUIRE(sscanf(text, "cpu %ld %ld %ld", &u, &n, &s) == 3);
+		CHECK(u >= user && s >= system);
+		user = u;
+		system = s;
+	}
+}
