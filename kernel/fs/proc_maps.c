@@ -10,7 +10,8 @@
 #include "kernel/lib/string.h"
 #include "mm/area.h"
 
-#define NAME_COLUMN 73 /* where the name of an area stands in its line */
+#define SUM_STEP    (1ull << 30) /* bytes that are looked at in one go */
+#define NAME_COLUMN 73		 /* where the name of an area stands in its line */
 
 /* What an area's entries add up to, in bytes; pss_ ones shifted by PSS_SHIFT. */
 struct mem_sum {
@@ -74,6 +75,18 @@ static int sum_page(const struct page_view *v, void *arg)
 	return 0;
 }
 
+/* Adds up [start, end). Caller holds mm->lock; others get the CPU in between. */
+static void sum_range(struct mm *mm, vaddr_t start, vaddr_t end, struct mem_sum *sum)
+{
+	while (start < end) {
+		vaddr_t next = min(end, start + SUM_STEP);
+
+		mm_walk(mm, start, next, sum_page, sum);
+		start = next;
+		cond_resched();
+	}
+}
+
 /*
  * Copies the first area that ends above va, and adds its pages to `sum` where that is not NULL.
  * `more` tells whether areas follow. False: no area there.
@@ -97,7 +110,7 @@ static bool area_copy_at(struct mm *mm, vaddr_t va, struct area_copy *copy, stru
 		*more = area_next(a) != NULL;
 		if (sum) {
 			sum->in_locked = a->flags & VM_LOCKED;
-			mm_walk(mm, copy->start, a->end, sum_page, sum);
+			sum_range(mm, copy->start, a->end, sum);
 		}
 	}
 	rwsem_read_unlock(&mm->lock);
@@ -251,7 +264,7 @@ int proc_show_smaps_rollup(struct seq *s, void *arg)
 			first = a->start;
 		last = a->end;
 		sum.in_locked = a->flags & VM_LOCKED;
-		mm_walk(o->mm, a->start, a->end, sum_page, &sum);
+		sum_range(o->mm, a->start, a->end, &sum);
 	}
 	rwsem_read_unlock(&o->mm->lock);
 	mm_put_user(o->mm);
