@@ -439,7 +439,7 @@ static int tty_open(struct inode *i, struct file *f)
 {
 	f->private = &console_tty;
 	/* The console does not become anybody's controlling terminal by being opened. */
-	if (i->rdev != dev_make(5, 1))
+	if (i->rdev != dev_make(5, 1) && !(f->flags & O_NOCTTY))
 		tty_open_controlling(&console_tty);
 	return 0;
 }

@@ -15,9 +15,9 @@ struct tty {
 	struct waitq write_wait; /* output goes on after VSTOP */
 	struct rwsem read_lock;	 /* LOCK_TTY_READ: one reader at a time */
 
-	s32 session,
-	    pgrp; /* controlled session and its foreground group, 0: none. Under tasks_lock. */
-	u64 dev;  /* device number, for /proc */
+	s32 session; /* that it controls, 0: none. Under tasks_lock. */
+	s32 pgrp;    /* the session's foreground group, 0: none. Under tasks_lock. */
+	u64 dev;     /* device number, for /proc */
 
 	/* From the interrupt handler, which alone moves in_head, to the input task, which alone
 	 * moves in_tail. */

@@ -29,7 +29,7 @@ struct pipe {
 	struct page **frames;
 	u32 readers, writers;
 	u32 opened_readers, opened_writers; /* ever: what a fifo's open waits for */
-	u32 files;			    /* open files of it; the last one frees it */
+	u32 files;			    /* open files of it, under the inode's lock */
 	struct waitq read_wait, write_wait;
 };
 
@@ -254,8 +254,8 @@ static long pipe_ioctl(struct file *f, u32 cmd, u64 arg)
 	return put_user((s32)(READ_ONCE(p->head) - READ_ONCE(p->tail)), (s32 __user *)arg);
 }
 
-/* One end goes; `inode` NULL: an anonymous pipe's, else the fifo that names it. */
-static void close_end(struct pipe *p, struct file *f, struct inode *fifo)
+/* One end goes, and with the last of them the pipe; i is the inode that has it. */
+static void close_end(struct pipe *p, struct file *f, struct inode *i)
 {
 	bool last;
 
@@ -268,31 +268,27 @@ static void close_end(struct pipe *p, struct file *f, struct inode *fifo)
 	/* Both sides may wait for the other to go. */
 	waitq_wake_all(&p->read_wait);
 	waitq_wake_all(&p->write_wait);
-	if (fifo)
-		rwsem_write_lock(&fifo->lock);
-	last = atomic_dec(&p->files) == 0;
-	if (last && fifo)
-		fifo->pipe = NULL;
-	if (fifo)
-		rwsem_write_unlock(&fifo->lock);
+	rwsem_write_lock(&i->lock);
+	last = --p->files == 0;
+	if (last)
+		i->pipe = NULL;
+	rwsem_write_unlock(&i->lock);
 	if (last)
 		pipe_free(p);
 }
 
 static void pipe_release(struct file *f)
 {
-	close_end(f->private, f, NULL);
-}
-
-static void fifo_release(struct file *f)
-{
 	close_end(f->private, f, f->inode);
 }
 
-#define PIPE_OPS .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl
-
-static const struct file_ops pipe_ops = {PIPE_OPS, .release = pipe_release};
-static const struct file_ops open_fifo_ops = {PIPE_OPS, .release = fifo_release};
+static const struct file_ops pipe_ops = {
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .release = pipe_release,
+};
 
 /* ---- pipe(2) ---- */
 
@@ -312,6 +308,9 @@ static int make_pipe(struct file *ends[2], u32 flags)
 	i->gid = current->cred.fsgid;
 	p->readers = p->writers = p->opened_readers = p->opened_writers = 1;
 	p->files = 2;
+	/* Opened again by its name in /proc/PID/fd, it is a fifo as any other. */
+	i->fops = &fifo_ops;
+	i->pipe = p;
 	inode_get(i);
 	ends[0] = file_anon("pipe:", i, &pipe_ops, O_RDONLY | flags, p);
 	ends[1] = file_anon("pipe:", i, &pipe_ops, O_WRONLY | flags, p);
@@ -373,7 +372,7 @@ SYSCALL2(pipe2, s32 __user *, fds, u32, flags)
 
 static struct pipe *file_pipe(struct file *f)
 {
-	return f->ops == &pipe_ops || f->ops == &open_fifo_ops ? f->private : NULL;
+	return f->ops == &pipe_ops ? f->private : NULL;
 }
 
 long pipe_get_size(struct file *f)
@@ -461,15 +460,17 @@ static long wait_other_end(struct pipe *p, bool reads)
 static int fifo_open(struct inode *i, struct file *f)
 {
 	bool reads = file_readable(f), writes = file_writable(f);
+	/* A pipe opened again has had both its ends from the start. */
+	bool waits = i->sb->magic != ANON_FS_MAGIC;
 	struct pipe *p = fifo_get(i);
 	long err = 0;
 
 	if (!p)
 		return -ENOMEM;
-	f->ops = &open_fifo_ops;
+	f->ops = &pipe_ops;
 	f->private = p;
 	rwsem_write_lock(&p->lock);
-	if (writes && !reads && (f->flags & O_NONBLOCK) && !p->readers)
+	if (waits && writes && !reads && (f->flags & O_NONBLOCK) && !p->readers)
 		err = -ENXIO;
 	if (reads) {
 		p->readers++;
@@ -483,7 +484,7 @@ static int fifo_open(struct inode *i, struct file *f)
 	if (!err) {
 		waitq_wake_all(&p->read_wait);
 		waitq_wake_all(&p->write_wait);
-		if (reads != writes && !(f->flags & O_NONBLOCK))
+		if (waits && reads != writes && !(f->flags & O_NONBLOCK))
 			err = wait_other_end(p, reads);
 	}
 	if (err)

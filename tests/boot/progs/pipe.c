@@ -347,3 +347,22 @@ TEST(ping_pong)
 	close(to[1]);
 	JOIN(pid);
 }
+
+/* As `echo x | cat /dev/stdin` does, where the writer may be gone by then. */
+TEST(opened_again_by_its_name_in_proc)
+{
+	char name[64], buf[8] = "";
+	int p[2], again;
+
+	REQUIRE(pipe(p) == 0);
+	EQ(write(p[1], "x", 1), 1);
+	close(p[1]);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", p[0]);
+	again = open(name, O_RDONLY);
+	REQUIRE(again >= 0);
+	EQ(read(again, buf, sizeof(buf)), 1);
+	EQ(buf[0], 'x');
+	EQ(read(again, buf, sizeof(buf)), 0);
+	close(p[0]);
+	close(again);
+}
