@@ -47,13 +47,14 @@ static void look_at(const char *pid, const char *name)
 	close(fd);
 }
 
-static void look_at_all(int round)
+/* Until the deadline: new processes keep coming behind the last one listed. */
+static void look_at_all(int round, long until)
 {
 	struct dirent *e;
 	DIR *d = opendir("/proc");
 
 	REQUIRE(d);
-	while ((e = readdir(d)))
+	while (now_ms() < until && (e = readdir(d)))
 		if (isdigit((unsigned char)*e->d_name) && atoi(e->d_name) != 1)
 			for (size_t i = 0; i < 4; i++)
 				look_at(e->d_name, files[(round * 4 + i) % N_FILES]);
@@ -99,7 +100,7 @@ TEST_FOR(90, readers_against_exits)
 	for (int i = 0; i < CHURNERS; i++)
 		pids[i] = CHILD(churn());
 	for (int round = 0; now_ms() < until && !tap_failed; round++)
-		look_at_all(round);
+		look_at_all(round, until);
 	for (int i = 0; i < CHURNERS; i++) {
 		kill(pids[i], SIGKILL);
 		EQ(WTERMSIG(status_of(pids[i])), SIGKILL);
