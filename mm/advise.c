@@ -190,8 +190,7 @@ static int advise_range(struct mm *mm, vaddr_t start, vaddr_t end, int advice)
 		va = next;
 	}
 	gather_flush(&g);
-	if (!err)
-		area_merge_range(mm, start, end);
+	area_merge_range(mm, start, end);
 	if (err)
 		return err;
 	return hole ? -ENOMEM : 0;

@@ -49,7 +49,7 @@ int unmap_range(struct mm *mm, vaddr_t start, vaddr_t end)
 	struct gather g;
 	int err;
 
-	if (!a || a->start >= end)
+	if (start == end || !a || a->start >= end)
 		return 0;
 	err = area_split(mm, start);
 	if (!err)

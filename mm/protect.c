@@ -102,14 +102,16 @@ long mm_mprotect(struct mm *mm, vaddr_t addr, u64 len, unsigned prot)
 	int err;
 
 	len = ALIGN_UP(len, PAGE_SIZE);
-	if (addr & ~PAGE_MASK ||
-	    prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | 8u | PROT_GROWSDOWN | PROT_GROWSUP) ||
-	    (prot & PROT_GROWSDOWN && prot & PROT_GROWSUP))
+	if (addr & ~PAGE_MASK || (prot & PROT_GROWSDOWN && prot & PROT_GROWSUP))
 		return -EINVAL;
 	if (!len)
 		return 0;
 	end = addr + len;
-	if (end <= addr || end > USER_END)
+	if (end <= addr)
+		return -ENOMEM;
+	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | 8u | PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	if (end > USER_END)
 		return -ENOMEM;
 	rwsem_write_lock(&mm->lock);
 	err = area_own(mm);

@@ -84,6 +84,7 @@ static long move_to(struct mm *mm, const struct move *m)
 		map_uncommit(mm, a->flags, area_pages(a));
 		area_remove(mm, a);
 	}
+	area_merge_range(mm, m->old, m->old + m->old_len);
 	area_merge_range(mm, m->new, m->new + m->new_len);
 	return (long)m->new;
 }
@@ -143,9 +144,9 @@ static int check_area(const struct area *a, const struct move *m)
 {
 	if (!a || m->old_len > a->end - m->old)
 		return -EFAULT;
-	if (!m->old_len && !(a->flags & VM_SHARED))
+	if (!m->old_len && !(a->flags & (VM_SHARED | VM_MAYSHARE)))
 		return -EINVAL;
-	if (m->flags & MREMAP_DONTUNMAP && (a->map || a->flags & VM_SHARED))
+	if (m->flags & MREMAP_DONTUNMAP && a->flags & VM_DONTEXPAND)
 		return -EINVAL;
 	if (m->new_len > m->old_len && a->flags & VM_DONTEXPAND)
 		return -EFAULT;
@@ -165,6 +166,8 @@ static long duplicate(struct mm *mm, struct area *a, struct move *m)
 		at = unmap_range(mm, m->new, m->new + m->new_len) ?: (long)m->new;
 	else
 		at = map_find_place(mm, m->new_len, 0);
+	if (at > 0 && !area_at(mm, m->old))
+		at = -EFAULT; /* the destination held the source, and is empty now: as on Linux */
 	if (at < 0) {
 		area_discard(new);
 		return at;
@@ -198,7 +201,7 @@ static long remap_locked(struct mm *mm, struct move *m)
 	     (m->new < m->old + m->old_len && m->old < m->new + m->new_len)))
 		return -EINVAL;
 	if (!m->old_len)
-		return duplicate(mm, a, m);
+		return m->flags & MREMAP_MAYMOVE ? duplicate(mm, a, m) : -ENOMEM;
 	if (m->flags & MREMAP_FIXED)
 		return move_fixed(mm, m);
 	if (m->flags & MREMAP_DONTUNMAP) {

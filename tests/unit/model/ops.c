@@ -365,7 +365,7 @@ static void op_mremap_move(struct op *o)
 {
 	unsigned n = o->end - o->first, to, m = 1 + choose(o, WINDOW_PAGES), flags;
 	unsigned base = choose(o, WINDOWS) * (WINDOW_PAGES + 1);
-	bool keep = chance(o, 20) && !o->p->slot[o->first].file, overlap;
+	bool keep = chance(o, 20), overlap;
 	long r, want;
 
 	if (keep || chance(o, 50))
