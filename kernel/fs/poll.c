@@ -10,11 +10,12 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define BLOCK_WAITERS 64
+#define BLOCK_ENTRIES 64
 
 struct poll_block {
 	struct poll_block *next;
-	struct waiter waiters[BLOCK_WAITERS];
+	u32 used;
+	struct poll_entry entries[BLOCK_ENTRIES];
 };
 
 void poll_begin(struct poll_table *pt)
@@ -25,54 +26,55 @@ void poll_begin(struct poll_table *pt)
 	pt->blocks = NULL;
 }
 
-/* A waiter that is not in use yet, on no queue, or NULL: no memory. */
-static struct waiter *new_waiter(struct poll_table *pt)
+/* One more entry, or NULL: no memory. */
+static struct poll_entry *new_entry(struct poll_table *pt)
 {
-	struct waiter *w;
-	u32 at;
+	struct poll_block *b = pt->blocks;
 
-	if (pt->used < POLL_INLINE) {
-		w = &pt->inline_waiters[pt->used++];
-		*w = (struct waiter){0};
-		return w;
-	}
-	at = (pt->used - POLL_INLINE) % BLOCK_WAITERS;
-	if (at == 0) {
-		struct poll_block *b = kzalloc(sizeof(*b));
-
+	if (pt->used < POLL_INLINE)
+		return &pt->entries[pt->used++];
+	if (!b || b->used == BLOCK_ENTRIES) {
+		b = kmalloc(sizeof(*b));
 		if (!b)
 			return NULL;
+		b->used = 0;
 		b->next = pt->blocks;
 		pt->blocks = b;
 	}
-	pt->used++;
-	return &pt->blocks->waiters[at];
+	return &b->entries[b->used++];
 }
 
 void poll_wait(struct waitq *q, struct poll_table *pt)
 {
-	struct waiter *w;
+	struct poll_entry *e;
 
 	if (!pt || !pt->registering)
 		return;
-	w = new_waiter(pt);
-	if (w)
-		wait_prepare(w, q, WAIT_INTERRUPTIBLE);
-	else
+	e = new_entry(pt);
+	if (!e) {
 		pt->failed = true;
+		return;
+	}
+	e->file = file_get(pt->file);
+	e->waiter = (struct waiter){0};
+	wait_prepare(&e->waiter, q, WAIT_INTERRUPTIBLE);
+}
+
+static void leave(struct poll_entry *entries, u32 n)
+{
+	while (n--) {
+		wait_finish(&entries[n].waiter);
+		file_put(entries[n].file);
+	}
 }
 
 void poll_end(struct poll_table *pt)
 {
-	for (u32 n = 0; n < min(pt->used, (u32)POLL_INLINE); n++)
-		wait_finish(&pt->inline_waiters[n]);
+	leave(pt->entries, pt->used);
 	while (pt->blocks) {
 		struct poll_block *b = pt->blocks;
 
-		/* A waiter never used is on no queue, and finishing it does nothing. */
-		for (u32 n = 0; n < BLOCK_WAITERS; n++)
-			if (b->waiters[n].queue)
-				wait_finish(&b->waiters[n]);
+		leave(b->entries, b->used);
 		pt->blocks = b->next;
 		kfree(b);
 	}
@@ -82,6 +84,8 @@ u32 file_poll(struct file *f, struct poll_table *pt)
 {
 	if (!f->ops->poll)
 		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	if (pt)
+		pt->file = f;
 	return f->ops->poll(f, pt);
 }
 

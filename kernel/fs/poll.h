@@ -11,20 +11,27 @@
 
 #define POLL_INLINE 16
 
+struct file;
 struct poll_block;
 
+/* One queue waited on. The file that has it is held, so that no close takes the queue away. */
+struct poll_entry {
+	struct waiter waiter;
+	struct file *file;
+};
+
 struct poll_table {
-	bool registering; /* the first pass: later ones only ask */
-	bool failed;	  /* memory ran out while registering */
+	bool registering;  /* the first pass: later ones only ask */
+	bool failed;	   /* memory ran out while registering */
+	struct file *file; /* that is being asked */
 	u32 used;
-	struct waiter inline_waiters[POLL_INLINE];
-	struct poll_block *blocks; /* more waiters */
+	struct poll_entry entries[POLL_INLINE];
+	struct poll_block *blocks; /* more entries */
 };
 
 /* Also woken by q from now on. pt NULL: the caller only asks. */
 void poll_wait(struct waitq *q, struct poll_table *pt);
 
-struct file;
 /* What f is ready for, now. */
 u32 file_poll(struct file *f, struct poll_table *pt);
 
