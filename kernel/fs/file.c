@@ -1,7 +1,6 @@
 /* Open files: their life, and what mm asks of them. */
 #include "kernel/fs/fs_internal.h"
 
-#include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "mm/alloc.h"
@@ -109,16 +108,9 @@ struct inode *inode_anon(u32 mode)
 struct file *file_anon(const char *name, struct inode *i, const struct file_ops *ops, u32 flags,
 		       void *private)
 {
-	char text[64];
-	struct dentry *d;
+	struct dentry *d = dentry_alloc(&anon_sb, name, strlen(name), i);
 	struct file *f;
 
-	/* "pipe:" becomes "pipe:[17]"; a name in brackets is complete. */
-	if (strchr(name, '['))
-		strlcpy(text, name, sizeof(text));
-	else
-		snprintf(text, sizeof(text), "%s[%llu]", name, (unsigned long long)i->ino);
-	d = dentry_alloc(&anon_sb, text, strlen(text), i);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	d->parent = d;

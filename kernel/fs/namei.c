@@ -9,6 +9,7 @@
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
@@ -378,19 +379,26 @@ static bool prepend_names(struct path p, const struct path *root, char **at, con
 	return true;
 }
 
+/* What has no place in the tree goes by its own name; one that ends in a colon is followed by the inode's number. */
+static char *format_placeless(const struct dentry *d, char *buf, size_t size)
+{
+	int len;
+
+	if (d->name[d->len - 1] == ':')
+		len = snprintf(buf, size, "%s[%llu]", d->name, (unsigned long long)d->inode->ino);
+	else
+		len = snprintf(buf, size, "%s", d->name);
+	return (size_t)len < size ? buf : ERR_PTR(-ENAMETOOLONG);
+}
+
 char *path_format(const struct path *p, char *buf, size_t size)
 {
 	char *at = buf + size, *end;
 	struct path root;
 	bool fits;
 
-	/* What has no place in the tree (a pipe) is called by its own name, as "pipe:[17]". */
-	if (p->dentry->parent == p->dentry && p->dentry->name[0] != '/') {
-		if (size <= p->dentry->len)
-			return ERR_PTR(-ENAMETOOLONG);
-		memcpy(buf, p->dentry->name, p->dentry->len + 1);
-		return buf;
-	}
+	if (p->dentry->parent == p->dentry && p->dentry->name[0] != '/')
+		return format_placeless(p->dentry, buf, size);
 	fs_context_root(current->fs, &root);
 	fits = prepend(&at, buf, "", 1);
 	spin_lock(&dentry_lock);
