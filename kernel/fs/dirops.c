@@ -323,12 +323,12 @@ static int try_unlink_locked(struct dentry *dir, struct dentry *d, bool want_dir
 {
 	if ((d->flags & DENTRY_UNLINKED) || d->parent != dir)
 		return -ENOENT;
-	if (dentry_is_mountpoint_locked(d))
-		return -EBUSY;
 	if (want_dir && !S_ISDIR(d->inode->mode))
 		return -ENOTDIR;
 	if (!want_dir && S_ISDIR(d->inode->mode))
 		return -EISDIR;
+	if (dentry_is_mountpoint_locked(d))
+		return -EBUSY;
 	if (want_dir && !list_empty(&d->child_list))
 		return -ENOTEMPTY;
 	unlink_locked(d);

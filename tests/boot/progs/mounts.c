@@ -46,6 +46,7 @@ TEST(busy_while_in_use)
 	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
 	FAILS(umount2(DIR, 0), EBUSY);
 	FAILS(rmdir(DIR), EBUSY);
+	FAILS(unlink(DIR), EISDIR);
 	FAILS(rename(DIR, "/tmp/mounts-other"), EBUSY);
 	close(fd);
 	EQ(chdir(DIR), 0);
