@@ -106,8 +106,7 @@ static void drop_tree(struct mm *mm)
 	pte_t *e = table_entries(root);
 	unsigned first;
 
-	table_for_each_group(first, root)
-	{
+	table_for_each_group (first, root) {
 		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
 			pte_t old = pte_take(&e[i]);
 

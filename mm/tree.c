@@ -75,8 +75,7 @@ static void drop_table(struct page *table)
 	pte_t *e = table_entries(table);
 	unsigned first;
 
-	table_for_each_group(first, table)
-	{
+	table_for_each_group (first, table) {
 		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
 			struct page *p;
 
@@ -113,9 +112,10 @@ void tree_count(const struct page *table, struct tree_count *c)
 			c->rss[k] += table->table.rss[k];
 		return;
 	}
-	table_for_each_group(first, table) for (unsigned i = first; i < first + TABLE_GROUP;
-						i++) if (!pte_none(e[i]))
-	    tree_count(pfn_to_page(pte_pfn(e[i])), c);
+	table_for_each_group (first, table)
+		for (unsigned i = first; i < first + TABLE_GROUP; i++)
+			if (!pte_none(e[i]))
+				tree_count(pfn_to_page(pte_pfn(e[i])), c);
 }
 
 /* The entry of the copy, where the frame below is shared from now on; protects the original too. */
@@ -220,8 +220,7 @@ int tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how)
 	int err = 0;
 
 	spin_lock(&src->lock);
-	table_for_each_group(first, src)
-	{
+	table_for_each_group (first, src) {
 		err = copy_group(dst, src, first, how);
 		if (err)
 			break;
