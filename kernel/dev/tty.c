@@ -94,7 +94,7 @@ static long wait_input(struct tty *tty, struct file *f, size_t want, bool first)
 	if (!canon && !vmin && !time)
 		return 0;
 	/* VTIME counts from the start where VMIN is 0, else between bytes, after the first. */
-	if (!canon && time && (!vmin || readable(tty, 1)))
+	if (!canon && time && (!vmin || !first || readable(tty, 1)))
 		deadline = clock_ns() + time * (100 * NSEC_PER_MSEC);
 	if (!canon && time)
 		at_least = readable(tty, 1) ? tty->ldisc.head - tty->ldisc.tail + 1 : 1;
@@ -104,51 +104,45 @@ static long wait_input(struct tty *tty, struct file *f, size_t want, bool first)
 	return err == 0 ? 1 : err == -ETIMEDOUT ? 0 : err;
 }
 
-/* Moves what is there: bytes, or -EFAULT. *more: a read that wants more may go on. */
-static ssize_t take_bytes(struct tty *tty, struct io_iter *it, bool *more)
+/* Moves what is there, of one line in canonical mode: bytes, or -EFAULT. */
+static ssize_t take_bytes(struct tty *tty, struct io_iter *it, bool *line_done)
 {
 	u8 buf[CHUNK];
 	ssize_t done = 0;
+	size_t want, n;
 
-	*more = false;
-	for (;;) {
-		size_t want = min(it->left, sizeof(buf)), n;
-		bool line_done;
-
+	do {
+		want = min(it->left, sizeof(buf));
 		spin_lock(&tty->lock);
-		n = ldisc_read(&tty->ldisc, buf, want, &line_done);
+		n = ldisc_read(&tty->ldisc, buf, want, line_done);
 		spin_unlock(&tty->lock);
 		if (iter_put(it, buf, n) < n)
 			return done ? done : -EFAULT;
 		done += (ssize_t)n;
-		if (line_done || !it->left)
-			return done;
-		if (n < want)
-			break;
-	}
-	*more = !(tty->ldisc.t.lflag & ICANON);
+	} while (!*line_done && it->left && n == want);
 	return done;
 }
 
-/* A read in which VMIN and VTIME play their part: until enough is there. */
+/* A read: one line in canonical mode, else until VMIN and VTIME have it enough. */
 static ssize_t read_input(struct tty *tty, struct file *f, struct io_iter *it)
 {
 	ssize_t done = 0;
-	bool more = true;
 
-	while (it->left && more) {
-		size_t min = max((size_t)tty->ldisc.t.cc[VMIN], (size_t)1);
+	while (it->left) {
 		long ready = wait_input(tty, f, it->left, !done);
+		bool line_done;
 		ssize_t n;
 
 		if (ready < 0)
 			return done ? done : ready;
-		n = take_bytes(tty, it, &more);
+		n = take_bytes(tty, it, &line_done);
 		if (n < 0)
 			return done ? done : n;
 		done += n;
-		/* A whole VMIN has come, or the time for it is over. */
-		if (!ready || (size_t)done >= min)
+		if (line_done || !ready)
+			break;
+		/* Nothing came of it where the settings changed during the wait: then once more. */
+		if (n && ((tty->ldisc.t.lflag & ICANON) || (size_t)done >= tty->ldisc.t.cc[VMIN]))
 			break;
 	}
 	return done;
