@@ -179,7 +179,9 @@ boot_pdpt_high:
 	.skip 4096
 boot_pd:
 	.skip 4096 * 4
-	.globl boot_stack, boot_stack_top
+	.globl boot_guard, boot_stack
+boot_guard:			/* unmapped by arch/x86_64/paging.c */
+	.skip 4096
 boot_stack:
 	.skip KSTACK_SIZE
 boot_stack_top:

@@ -46,21 +46,43 @@ static void apic_write(unsigned reg, u32 v)
 	regs[reg / 4] = v;
 }
 
+/*
+ * One reading of the clock and the timer that belong together: of several tries the one in which
+ * the least time passed, since an emulator's thread may be set aside between the two.
+ */
+static u64 read_both(u32 *count)
+{
+	u64 best = ~0ull, ns = 0;
+
+	for (int i = 0; i < 8; i++) {
+		u64 before = clock_ns();
+		u32 c = apic_read(REG_COUNT);
+		u64 gap = clock_ns() - before;
+
+		if (gap < best) {
+			best = gap;
+			ns = before + gap / 2;
+			*count = c;
+		}
+	}
+	return ns;
+}
+
 /* The timer counts the bus clock, whose rate nothing tells: measured against the TSC. */
 static void measure_timer(void)
 {
-	u64 start, ns;
-	u32 left;
+	u64 start, end;
+	u32 count_start = 0, count_end = 0;
 
 	apic_write(REG_DIVIDE, DIVIDE_BY_1);
 	apic_write(REG_LVT_TIMER, LVT_MASKED | VEC_TIMER);
-	start = clock_ns();
 	apic_write(REG_INITIAL, ~0u);
-	while ((ns = clock_ns() - start) < MEASURE_NS)
+	start = read_both(&count_start);
+	while (clock_ns() - start < MEASURE_NS)
 		cpu_relax();
-	left = apic_read(REG_COUNT);
+	end = read_both(&count_end);
 	apic_write(REG_INITIAL, 0);
-	ticks_mult = ((u64)(~0u - left) << 32) / ns;
+	ticks_mult = ((u64)(count_start - count_end) << 32) / (end - start);
 }
 
 bool apic_init(void)

@@ -24,9 +24,12 @@ void cpu_init(void);
 void cpu_set_kernel_stack(u64 top);
 /* Puts the log on the screen that the boot loader left, if any. */
 void screen_init(const struct boot_framebuffer *fb);
+/* The i-th page of the image that guards a stack; 0 after the last one. */
+vaddr_t cpu_stack_guard(unsigned i);
 /* Measures how frames are best copied and zeroed on this machine. */
 void mmu_choose_routines(void);
 
 /* Linker's: kernel/log.c's and the mapper's view of the image. */
 extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
+extern char boot_guard[];
 extern char boot_stack[]; /* the boot CPU's first stack, then its idle task's */

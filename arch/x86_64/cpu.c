@@ -38,7 +38,7 @@ struct table_pointer {
 
 #define GATE_INTERRUPT	    0x8e /* present, DPL 0: interrupts go off */
 #define GATE_INTERRUPT_USER 0xee /* DPL 3: for INT3 and INTO */
-#define IST_STACK_SIZE	    4096
+#define IST_STACK_SIZE	    8192
 #define NR_IST		    4
 
 #define RFLAGS_AC BIT(18)
@@ -56,7 +56,10 @@ static struct percpu percpus[MAX_CPUS];
 static struct tss tss0;
 static u64 gdt0[10];
 static struct gate idt[256];
-static u8 ist_stacks[NR_IST][IST_STACK_SIZE] __aligned(16);
+static struct {
+	u8 guard[PAGE_SIZE]; /* unmapped */
+	u8 stack[IST_STACK_SIZE];
+} ist_stacks[NR_IST] __aligned(PAGE_SIZE);
 u64 cpu_features;
 
 void cpu_init_early(void)
@@ -81,7 +84,7 @@ static void init_gdt(u64 *gdt, struct tss *tss)
 	gdt[TSS_SEL / 8 + 1] = base >> 32;
 	tss->iomap = sizeof(*tss); /* no ports for user mode */
 	for (unsigned i = 0; i < NR_IST; i++)
-		tss->ist[i] = (u64)(ist_stacks[i] + IST_STACK_SIZE);
+		tss->ist[i] = (u64)(ist_stacks[i].stack + IST_STACK_SIZE);
 	__asm__ volatile("lgdt %0\n\t"
 			 "pushq %1\n\t"
 			 "leaq 1f(%%rip), %%rax\n\t"
@@ -188,6 +191,13 @@ void cpu_set_kernel_stack(u64 top)
 
 	p->kstack_top = top;
 	((struct tss *)p->tss)->rsp[0] = top;
+}
+
+vaddr_t cpu_stack_guard(unsigned i)
+{
+	if (i == 0)
+		return (u64)boot_guard;
+	return i <= NR_IST ? (u64)ist_stacks[i - 1].guard : 0;
 }
 
 void cpu_idle(void)

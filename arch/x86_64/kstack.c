@@ -7,6 +7,7 @@
  */
 #include "arch/kstack.h"
 
+#include "arch/x86_64/boot.h"
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/paging.h"
@@ -145,6 +146,9 @@ void kstack_trim(void)
 
 bool kstack_is_guard(vaddr_t va)
 {
+	for (unsigned i = 0; cpu_stack_guard(i); i++)
+		if (ALIGN_DOWN(va, PAGE_SIZE) == cpu_stack_guard(i))
+			return true;
 	return va >= STACKS_BASE && va < STACKS_BASE + level_size(3) &&
 	       va % KSTACK_STRIDE < KSTACK_STRIDE - KSTACK_SIZE;
 }

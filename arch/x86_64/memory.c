@@ -126,6 +126,16 @@ static paddr_t top_of_ram(const struct boot_info *info)
 	return ALIGN_DOWN(top, PAGE_SIZE);
 }
 
+static u64 ram_size(const struct boot_info *info)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < info->nr_ranges; i++)
+		if (info->ranges[i].type == BOOT_RAM)
+			sum += info->ranges[i].end - info->ranges[i].start;
+	return sum;
+}
+
 void memory_init(const struct boot_info *info)
 {
 	pfn_t frames;
@@ -140,8 +150,9 @@ void memory_init(const struct boot_info *info)
 		if (ranges[i].start < ranges[i].end)
 			frames_add(ranges[i].start >> PAGE_SHIFT, ranges[i].end >> PAGE_SHIFT);
 	frames_init_zero();
-	log_info("memory: %llu MiB, of which %llu KiB free; %llu KiB describe pages",
-		 (unsigned long long)(frames >> (20 - PAGE_SHIFT)),
+	log_info("memory: %llu MiB up to %llx, %llu KiB free; %llu KiB describe pages",
+		 (unsigned long long)(ram_size(info) >> 20),
+		 (unsigned long long)(frames << PAGE_SHIFT),
 		 (unsigned long long)(frames_free() * PAGE_SIZE >> 10),
 		 (unsigned long long)(frames * sizeof(struct page) >> 10));
 }

@@ -156,6 +156,8 @@ void paging_init(const struct boot_info *info)
 	kernel_root = virt_to_pfn(root);
 	map_all_ram(info);
 	map_image();
+	for (unsigned i = 0; cpu_stack_guard(i); i++)
+		pte_store(entry_for(cpu_stack_guard(i), 1), pte_make(0, 0));
 	stacks_table = next_table(entry_for(STACKS_BASE, 3));
 	next_table(entry_for(DEVICE_BASE, 3));
 	note_slots();
