@@ -5,6 +5,7 @@
  * can fail, fails while there is still a program to return the error to. commit() cannot fail.
  */
 #include "kernel/exec_args.h"
+#include "kernel/exec_stack.h"
 #include "kernel/process.h"
 
 #include "arch/clock.h"
@@ -20,7 +21,6 @@
 
 #define HEAD_SIZE   256 /* what is read of a file to tell what it is */
 #define SCRIPTS_MAX 5	/* that name one another as interpreters */
-#define STACK_EXTRA (128 * 1024ull)
 
 #define ADDR_NO_RANDOMIZE 0x0040000u
 #define READ_IMPLIES_EXEC 0x0400000u
@@ -46,7 +46,8 @@ struct exec {
 	struct elf_image image;
 	vaddr_t sp;
 	struct sighand *sighand;
-	bool secure;
+	u32 euid, egid; /* of the new program */
+	bool secure;	/* they are not the caller's own */
 };
 
 /* ---- scripts ---- */
@@ -185,148 +186,6 @@ static int gather_args(struct exec *x)
 	return err ? err : exec_args_add(a, x->name);
 }
 
-/* ---- the initial stack ---- */
-
-enum {
-	AT_NULL = 0,
-	AT_PHDR = 3,
-	AT_PHENT = 4,
-	AT_PHNUM = 5,
-	AT_PAGESZ = 6,
-	AT_BASE = 7,
-	AT_FLAGS = 8,
-	AT_ENTRY = 9,
-	AT_UID = 11,
-	AT_EUID = 12,
-	AT_GID = 13,
-	AT_EGID = 14,
-	AT_PLATFORM = 15,
-	AT_HWCAP = 16,
-	AT_CLKTCK = 17,
-	AT_SECURE = 23,
-	AT_RANDOM = 25,
-	AT_HWCAP2 = 26,
-	AT_EXECFN = 31,
-	AT_MINSIGSTKSZ = 51,
-};
-
-static const char platform[] = "x86_64";
-
-struct auxv {
-	u64 *at;
-	unsigned n;
-};
-
-static void aux(struct auxv *v, u64 type, u64 value)
-{
-	v->at[v->n++] = type;
-	v->at[v->n++] = value;
-}
-
-/* Fills mm->saved_auxv; returns its length in words. */
-static unsigned fill_auxv(struct exec *x, vaddr_t platform_at, vaddr_t random_at, vaddr_t name_at)
-{
-	const struct cred *c = &current->cred;
-	const struct elf_image *i = &x->image;
-	struct auxv v = {x->mm->saved_auxv, 0};
-
-	aux(&v, AT_MINSIGSTKSZ, arch_signal_frame_size());
-	aux(&v, AT_HWCAP, arch_hwcap());
-	aux(&v, AT_PAGESZ, PAGE_SIZE);
-	aux(&v, AT_CLKTCK, NSEC_PER_SEC / NSEC_PER_TICK);
-	aux(&v, AT_PHDR, i->phdr);
-	aux(&v, AT_PHENT, sizeof(struct elf_phdr));
-	aux(&v, AT_PHNUM, i->phnum);
-	aux(&v, AT_BASE, i->interp_base);
-	aux(&v, AT_FLAGS, 0);
-	aux(&v, AT_ENTRY, i->entry);
-	aux(&v, AT_UID, c->uid);
-	aux(&v, AT_EUID, c->euid);
-	aux(&v, AT_GID, c->gid);
-	aux(&v, AT_EGID, c->egid);
-	aux(&v, AT_SECURE, x->secure);
-	aux(&v, AT_RANDOM, random_at);
-	aux(&v, AT_HWCAP2, arch_hwcap2());
-	aux(&v, AT_EXECFN, name_at);
-	aux(&v, AT_PLATFORM, platform_at);
-	aux(&v, AT_NULL, 0);
-	return v.n;
-}
-
-static int put(struct exec *x, vaddr_t at, const void *from, size_t n)
-{
-	return mm_access(x->mm, at, (void *)from, n, true) == (ssize_t)n ? 0 : -ENOMEM;
-}
-
-/* Pointers to n strings from `offset` of the buffer on; returns the offset behind them. */
-static size_t point_at(const struct exec *x, u64 *to, u32 n, size_t offset, vaddr_t strings)
-{
-	for (u32 i = 0; i < n; i++) {
-		to[i] = strings + offset;
-		offset += strlen(x->args.buf + offset) + 1;
-	}
-	to[n] = 0;
-	return offset;
-}
-
-/* From the top: strings, platform, random bytes, auxv, envp, argv, argc at a multiple of 16. */
-static int fill_stack(struct exec *x, vaddr_t top)
-{
-	struct exec_args *a = &x->args;
-	vaddr_t strings = top - sizeof(u64) - a->len;
-	vaddr_t platform_at = ALIGN_DOWN(strings - sizeof(platform), 16);
-	vaddr_t random_at = platform_at - 16;
-	u64 words = 1 + a->argc + 1 + a->envc + 1, random[2], *w;
-	struct mm *mm = x->mm;
-	unsigned n;
-	int err;
-
-	n = fill_auxv(x, platform_at, random_at, strings + a->name_start);
-	x->sp = ALIGN_DOWN(random_at - (words + n) * sizeof(u64), 16);
-	w = kmalloc((words + n) * sizeof(u64));
-	if (!w)
-		return -ENOMEM;
-	w[0] = a->argc;
-	point_at(x, w + 1, a->argc, 0, strings);
-	point_at(x, w + 1 + a->argc + 1, a->envc, a->env_start, strings);
-	memcpy(w + words, mm->saved_auxv, n * sizeof(u64));
-	random_bytes(random, sizeof(random));
-
-	err = put(x, strings, a->buf, a->len);
-	if (!err)
-		err = put(x, platform_at, platform, sizeof(platform));
-	if (!err)
-		err = put(x, random_at, random, sizeof(random));
-	if (!err)
-		err = put(x, x->sp, w, (words + n) * sizeof(u64));
-	kfree(w);
-	mm->stack_start = x->sp;
-	mm->arg_start = strings;
-	mm->arg_end = mm->env_start = strings + a->env_start;
-	mm->env_end = strings + a->name_start;
-	return err;
-}
-
-static int build_stack(struct exec *x)
-{
-	struct mm *mm = x->mm;
-	vaddr_t top = USER_END, area_top = USER_END;
-	u64 size;
-	long err;
-
-	if (!mm->no_aslr) {
-		area_top -= random_u64() % BIT(22) * PAGE_SIZE;
-		top = area_top - (random_u64() & 0x1ff0);
-	}
-	size = ALIGN_UP(x->args.len + (x->args.argc + x->args.envc) * sizeof(u64) + 2 * PAGE_SIZE,
-			PAGE_SIZE) +
-	       STACK_EXTRA;
-	err = mm_map_stack(mm, area_top, size);
-	if (!err && x->image.exec_stack)
-		err = mm_mprotect(mm, area_top - size, size, PROT_READ | PROT_WRITE | PROT_EXEC);
-	return err ? (int)err : fill_stack(x, top);
-}
-
 /* ---- the address space ---- */
 
 static void set_mmap_base(struct mm *mm)
@@ -341,6 +200,22 @@ static void set_mmap_base(struct mm *mm)
 		random = random_u64() % BIT(28) * PAGE_SIZE;
 	}
 	mm->mmap_base = ALIGN_UP(USER_END - gap - random, PAGE_SIZE);
+}
+
+static int build_stack(struct exec *x)
+{
+	struct exec_stack s = {
+	    .mm = x->mm,
+	    .args = &x->args,
+	    .image = &x->image,
+	    .secure = x->secure,
+	    .euid = x->euid,
+	    .egid = x->egid,
+	};
+	int err = exec_build_stack(&s);
+
+	x->sp = s.sp;
+	return err;
 }
 
 static int build_mm(struct exec *x)
@@ -364,6 +239,24 @@ static int build_mm(struct exec *x)
 	if (!err)
 		mm->exe = file_get(x->file);
 	return err;
+}
+
+/* What the program's ids will be: set-user-ID and set-group-ID bits count. */
+static void choose_ids(struct exec *x)
+{
+	const struct inode *i = x->file->inode;
+	const struct mount *m = x->file->path.mnt;
+	const struct cred *c = &current->cred;
+
+	x->euid = c->euid;
+	x->egid = c->egid;
+	if (!(m && (m->flags & MS_NOSUID)) && !current->proc->no_new_privs) {
+		if (i->mode & S_ISUID)
+			x->euid = i->uid;
+		if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+			x->egid = i->gid;
+	}
+	x->secure = x->euid != c->uid || x->egid != c->gid;
 }
 
 /* ---- taking over ---- */
@@ -390,34 +283,17 @@ static void swap_mm(struct task *t, struct mm *mm)
 	mm_put_user(old);
 }
 
-/* set-user-ID programs: what the new ids would be. */
-static void new_ids(const struct exec *x, u32 *euid, u32 *egid)
-{
-	const struct inode *i = x->file->inode;
-
-	*euid = current->cred.euid;
-	*egid = current->cred.egid;
-	if (x->file->path.mnt && (x->file->path.mnt->flags & MS_NOSUID))
-		return;
-	if (i->mode & S_ISUID)
-		*euid = i->uid;
-	if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		*egid = i->gid;
-}
-
 static void commit(struct exec *x)
 {
 	struct task *t = current;
 	struct process *p = t->proc;
-	u32 euid, egid;
 
-	new_ids(x, &euid, &egid);
 	swap_mm(t, x->mm);
 	x->mm = NULL;
 	signal_exec(x->sighand);
 	x->sighand = NULL;
-	t->cred.euid = t->cred.suid = t->cred.fsuid = euid;
-	t->cred.egid = t->cred.sgid = t->cred.fsgid = egid;
+	t->cred.euid = t->cred.suid = t->cred.fsuid = x->euid;
+	t->cred.egid = t->cred.sgid = t->cred.fsgid = x->egid;
 	t->personality &= ~READ_IMPLIES_EXEC;
 	t->robust_list = NULL;
 	t->restart = NULL;
@@ -434,8 +310,6 @@ static void commit(struct exec *x)
 
 static int run(struct exec *x)
 {
-	struct cred *c = &current->cred;
-	u32 euid, egid;
 	int err;
 
 	x->file = file_open_exec(x->dirfd, x->path, x->at_flags);
@@ -451,8 +325,7 @@ static int run(struct exec *x)
 		err = gather_args(x);
 	if (err)
 		return err;
-	new_ids(x, &euid, &egid);
-	x->secure = euid != c->uid || egid != c->gid;
+	choose_ids(x);
 	err = build_mm(x);
 	if (err)
 		return err;

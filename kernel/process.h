@@ -44,7 +44,7 @@ void sighand_put(struct sighand *h);
 struct sighand *sighand_fork(struct process *p) __must_check;
 /* For a child of p: the same table for good. */
 struct sighand *sighand_share(struct process *p) __must_check;
-/* For p, the current process, after exec: ignored signals stay ignored, the others get the default. */
+/* For p, the current process, after exec: ignored signals stay ignored, others get the default. */
 struct sighand *sighand_without_handlers(struct process *p) __must_check;
 
 /* These under p->sighand_lock. */

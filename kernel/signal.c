@@ -1,8 +1,8 @@
 /*
  * Sending signals: who may, what is dropped, what is queued, who is woken.
  *
- *	ignored		Dropped when sent, unless the target blocks it (it may be handled by the time
- *			that it is unblocked).
+ *	ignored		Dropped when sent, unless the target blocks it (it may have a handler by the
+ *			time that it is unblocked).
  *	plain		Below SIGRTMIN: pending once, however often it is sent.
  *	real-time	Queued each time, up to RLIMIT_SIGPENDING.
  *	fatal		One that will kill the process for certain marks it at once (group_exit), so
@@ -282,7 +282,7 @@ void signal_fault(int sig, int code, vaddr_t addr)
 
 	info.fault.addr = addr;
 	spin_lock(&p->sighand_lock);
-	/* The instruction would fault again at once: where no handler can be called, this is the end. */
+	/* The instruction would fault again at once: without a handler to call, this is the end. */
 	if ((t->blocked & SIGMASK(sig)) || handler_of(p, sig) <= SIG_IGN)
 		signal_end_group(p, sig);
 	else

@@ -1,4 +1,7 @@
-/* Signals: numbers, structures as the Linux ABI lays them out (signal(7), sigaction(2)), and who sends them. */
+/*
+ * Signals: numbers, structures as the Linux ABI lays them out (signal(7), sigaction(2)), and who
+ * sends them.
+ */
 #pragma once
 
 #include "kernel/lib/compiler.h"
@@ -128,8 +131,9 @@ struct sigpending {
 };
 
 /*
- * Sends to a process or to one of its tasks; info NULL: from the kernel. 0, or -EAGAIN where a real-time signal finds
- * the queue full. Not for interrupt handlers. The caller keeps the target alive.
+ * Sends to a process or to one of its tasks; info NULL: from the kernel. 0, or -EAGAIN where a
+ * real-time signal finds the queue full. Not for interrupt handlers. The caller keeps the target
+ * alive.
  */
 int signal_process(struct process *p, int sig, const struct siginfo *info);
 int signal_task(struct task *t, int sig, const struct siginfo *info);
@@ -140,14 +144,15 @@ void signal_fault(int sig, int code, vaddr_t addr);
 /* On the way back to user mode: stops, dies, or calls a handler. */
 void signal_deliver(struct regs *regs);
 
-/* True where the current process ignores or blocks sig: a terminal then does not send SIGTTIN or SIGTTOU. */
+/* True where the current process ignores, or blocks, sig: for SIGTTIN and SIGTTOU of a terminal. */
 bool signal_is_ignored(int sig);
 bool signal_is_blocked(int sig);
 
 /*
- * For calls that wait under another signal mask (ppoll, pselect6, epoll_pwait): reads the mask (NULL: none given) and
- * blocks by it. -EFAULT or -EINVAL changes nothing. After the wait, signal_mask_end() gives the old mask back; where
- * the wait was `interrupted` by a signal only once that signal's handler has been called.
+ * For calls that wait under another signal mask (ppoll, pselect6, epoll_pwait): reads the mask
+ * (NULL: none given) and blocks by it. -EFAULT or -EINVAL changes nothing. After the wait,
+ * signal_mask_end() gives the old mask back; where the wait was `interrupted` by a signal, only
+ * once that signal's handler has been called.
  */
 int signal_mask_begin(const u64 __user *mask, size_t size);
 void signal_mask_end(bool interrupted);

@@ -116,7 +116,7 @@ static void default_action(struct process *p, int sig)
 	spin_unlock(&p->sighand_lock);
 }
 
-/* SA_RESETHAND. Without memory for a table of its own, the process cannot be left with the handler. */
+/* SA_RESETHAND. Without memory for a table of its own the process cannot go on as it asked. */
 static void reset_action(struct process *p, int sig, struct sigaction act)
 {
 	act.handler = SIG_DFL;

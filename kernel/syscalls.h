@@ -12,7 +12,7 @@ typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
 #define NR_SYSCALLS 451
 
-/* By number; NULL where Calf has no such call. Entry code answers those, and numbers beyond, by sys_unknown(). */
+/* By number; NULL where there is no such call: entry code answers those by sys_unknown(). */
 extern const syscall_fn syscall_table[NR_SYSCALLS];
 /* -ENOSYS; names the call in the log the first time. */
 long sys_unknown(u64 nr);

@@ -93,8 +93,7 @@ struct task {
 	u32 __user *clear_child_tid; /* CLONE_CHILD_CLEARTID, set_tid_address(2) */
 	u32 __user *set_child_tid;   /* CLONE_CHILD_SETTID: written by the child's first step */
 	void __user *robust_list;
-	bool
-	    vfork_pending; /* of a vfork child: its parent sleeps on this process's child_wait until exec or exit */
+	bool vfork_pending; /* a vfork child: its parent sleeps on this process's child_wait */
 	int exit_signal;
 	u32 personality;
 	u64 trap_nr, trap_error, trap_addr; /* the last fault in user mode, for the signal frame */
@@ -118,10 +117,9 @@ struct cpu_itimer {
 
 /* What signals do to a process; see kernel/sighand.c. */
 struct sighand {
-	u32 refs; /* atomic */
-	bool
-	    clone_shared; /* by CLONE_SIGHAND: changes are for all. Under sighand_lock of a process that has it */
-	spinlock_t lock; /* LOCK_SIGACTION: actions */
+	u32 refs;	   /* atomic */
+	bool clone_shared; /* by CLONE_SIGHAND. Under sighand_lock of a process that has it */
+	spinlock_t lock;   /* LOCK_SIGACTION: actions */
 	struct sigaction actions[NSIG];
 };
 

@@ -46,7 +46,8 @@ enum wait_mode {
 
 /* Puts the task on q and marks it asleep; it does not yet give up the CPU. */
 void wait_prepare(struct waiter *w, struct waitq *q, enum wait_mode mode);
-/* Gives up the CPU until woken, signalled or `deadline` (clock_ns() time). 0, -ERESTARTSYS, -ETIMEDOUT. */
+/* Gives up the CPU until woken, signalled or `deadline` of clock_ns(). 0, -ERESTARTSYS or
+ * -ETIMEDOUT. */
 long wait_sleep(enum wait_mode mode, u64 deadline);
 /* Takes the task off its queue and marks it running. */
 void wait_finish(struct waiter *w);
