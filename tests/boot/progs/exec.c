@@ -2,6 +2,7 @@
 #include "maps.h"
 #include <elf.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 
 /* Checks argv and the environment as they came in. */
 HELPER(args)
@@ -89,6 +90,21 @@ HELPER(fresh)
 	CHECK(!region_at((void *)old, &r));
 	CHECK(region_named("[stack]", &r));
 	CHECK(!strcmp(r.perms, "rw-p"));
+	return tap_failed;
+}
+
+/* Its ids: real, effective, saved user id, and what AT_SECURE says. */
+HELPER(ids)
+{
+	uid_t r, e, s;
+
+	EQ(getresuid(&r, &e, &s), 0);
+	EQ(r, atoi(argv[1]));
+	EQ(e, atoi(argv[2]));
+	EQ(s, atoi(argv[2]));
+	EQ(getauxval(AT_UID), r);
+	EQ(getauxval(AT_EUID), e);
+	EQ(getauxval(AT_SECURE), r != e);
 	return tap_failed;
 }
 
@@ -404,4 +420,21 @@ TEST(what_runs_is_not_written_to)
 	CHECK(fd >= 0);
 	close(fd);
 	unlink(file);
+}
+
+TEST(set_user_id)
+{
+	static char *plain[] = {"exec", "--ids", "1234", "1234", NULL};
+	static char *raised[] = {"exec", "--ids", "1234", "77", NULL};
+
+	JOIN(CHILD(execl("/bin/busybox", "cp", "/progs/exec", "/tmp/suid", NULL)));
+	EQ(chown("/tmp/suid", 77, 0), 0);
+	EQ(chmod("/tmp/suid", 0755), 0);
+	JOIN(CHILD(setuid(1234); execv("/tmp/suid", plain)));
+	EQ(chmod("/tmp/suid", 04755), 0);
+	JOIN(CHILD(setuid(1234); execv("/tmp/suid", raised)));
+	/* who has given up new privileges gets none */
+	JOIN(
+	    CHILD(setuid(1234); prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); execv("/tmp/suid", plain)));
+	EQ(unlink("/tmp/suid"), 0);
 }
