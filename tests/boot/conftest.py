@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from initrd import Initrd  # noqa: E402
 from machine import Machine  # noqa: E402
-from matrix import BUILD, LINUX, PROGS, ROOT, SCRATCH, tests_of  # noqa: E402
+from matrix import BUILD, LINUX, PROGS, ROOT, SCRATCH, names_of  # noqa: E402
 import tap  # noqa: E402
 
 LINUX_CMDLINE = "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off nopti transparent_hugepage=never"
@@ -57,7 +57,7 @@ def programs_initrd(name, wanted):
 
 def machine_for(config, name, wanted):
     initrd = programs_initrd(name, wanted)
-    common = dict(memory=f"{config.memory}M", smp=config.smp, uefi=config.uefi)
+    common = dict(memory=f"{config.memory}M", smp=config.smp, uefi=config.uefi, counted=True)
     if config.linux:
         return Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, **common)
     iso = make_iso(name, initrd, f"fork_share={config.level} loglevel=4")
@@ -116,7 +116,7 @@ def results(request):
             chosen.append(spec.params["test"])
     for programs in wanted.values():
         for program, chosen in programs.items():
-            if len(chosen) == len(tests_of(program)):
+            if len(chosen) == len(names_of(program)):
                 chosen.clear()
     booted = {}
 

@@ -49,14 +49,14 @@ class Config:
 
 
 def sources():
-    """Names of the programs, and with `tests_of` the tests in each, read off the sources."""
+    """Names of the programs, and with `names_of` the tests in each, read off the sources."""
     skip = ("runner", "quits", "wrong")
     names = [p.stem for p in (HERE / "progs").glob("*.c") if p.stem not in skip]
     # fuzzers come last: as root they may well remove what others need
     return sorted(names, key=lambda name: (name.startswith("fuzz"), name))
 
 
-def tests_of(program):
+def names_of(program):
     return TESTS.findall((HERE / "progs" / f"{program}.c").read_text())
 
 

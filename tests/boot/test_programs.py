@@ -2,14 +2,14 @@
 
 import pytest
 
-from matrix import CONFIGS, tests_of
+from matrix import CONFIGS, names_of
 
 
 def cases():
     for config in CONFIGS:
         group = pytest.mark.xdist_group(config.name)
         for program in config.programs():
-            for test in tests_of(program):
+            for test in names_of(program):
                 name = f"{config.name}-{program}-{test}"
                 yield pytest.param(config, program, test, id=name, marks=group)
             name = f"{config.name}-{program}-ends"
