@@ -314,10 +314,13 @@ static void run_round(uint64_t seed, bool root)
 	while (now_ms() < until && begun < PER_ROUND) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
-		/* Who died of its calls makes room for another. */
-		for (int i = 0; i < PROCESSES; i++)
-			if (pid == pids[i])
-				pids[i] = start(seed, &begun, uid, root);
+		/* Who died of its calls makes room for another; its own children go with it. */
+		for (int i = 0; i < PROCESSES; i++) {
+			if (pid != pids[i])
+				continue;
+			kill(-pid, SIGKILL);
+			pids[i] = start(seed, &begun, uid, root);
+		}
 		if (pid <= 0)
 			sleep_failing(2);
 	}
