@@ -6,6 +6,7 @@ PYTEST ?= /usr/bin/python3 -m pytest
 JOBS ?= 2
 
 include tests/unit/build.mk
+include tests/bench/build.mk
 
 # --- tests/boot ---------------------------------------------------------------------------------
 

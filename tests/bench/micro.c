@@ -2,9 +2,10 @@
  * What each path of DESIGN costs: run under QEMU's -icount shift=0,sleep=off, where the guest's clock
  * counts one nanosecond an instruction, on Calf and on Linux alike.
  *
- *	micro [--max MIB]	one line a path: NAME COUNT
+ *	micro [--sizes MIB,MIB...] [--children N]
  *
- * Each figure is the mean over many rounds, less what reading the clock costs. As /init, it
+ * One line a figure: NAME COUNT. Each is the mean over many rounds, less what reading the clock costs.
+ * N idle children at a time tell what one of them takes of MemFree. As /init, it mounts /proc and
  * switches the machine off afterwards.
  */
 #include <errno.h>
@@ -115,7 +116,7 @@ static void faults(void)
 	t = now();
 	for (int i = 0; i < N; i++)
 		(void)p[(size_t)i * PAGE];
-	report("read_fault", now() - t, N - 4);
+	report("read_fault", now() - t, N - 4); /* four were there */
 	madvise((void *)p, N * PAGE, MADV_DONTNEED);
 	t = now();
 	touch(p, N);
@@ -148,7 +149,58 @@ static void faults(void)
 	close(fd[1]);
 }
 
-static void forks(const char *name, int rounds, size_t mib)
+/* KiB of free memory, where /proc says so. */
+static long mem_free(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kib = -1;
+
+	while (f && kib < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld", &kib) != 1)
+			kib = -1;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+static void idle_children(const char *name, int children)
+{
+	int ready[2], go[2];
+	long before, after;
+	char c = 0;
+
+	if (pipe(ready) || pipe(go))
+		die("pipe");
+	mem_free(); /* whatever a first read of meminfo takes is taken now */
+	before = mem_free();
+	for (int i = 0; i < children; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (!pid) {
+			close(go[1]);
+			if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 0)
+				_exit(1);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < children; i++)
+		if (read(ready[0], &c, 1) != 1)
+			die("read");
+	after = mem_free();
+	close(go[1]);
+	for (int i = 0; i < children; i++)
+		if (wait(NULL) < 0)
+			die("wait");
+	close(go[0]);
+	close(ready[0]);
+	close(ready[1]);
+	printf("idle_child_kib_%-13s %ld\n", name, (before - after) / children);
+}
+
+static void forks(const char *name, int rounds, size_t mib, int children)
 {
 	size_t pages = mib * 256;
 	char *p = pages ? map(pages * PAGE) : NULL, label[64];
@@ -165,16 +217,14 @@ static void forks(const char *name, int rounds, size_t mib)
 		r = now();
 		wait_for(pid);
 		if (i) { /* the first one warms up */
-			returns += r - t;
-			all += now() - t;
+			returns += r - t - clock_cost;
+			all += now() - t - clock_cost;
 		}
 	}
-	clock_cost *= (uint64_t)rounds;
 	snprintf(label, sizeof(label), "fork_%s", name);
-	report(label, returns, (uint64_t)rounds);
+	report(label, returns + clock_cost, (uint64_t)rounds);
 	snprintf(label, sizeof(label), "fork_exit_wait_%s", name);
-	report(label, all, (uint64_t)rounds);
-	clock_cost /= (uint64_t)rounds;
+	report(label, all + clock_cost, (uint64_t)rounds);
 	if (p) {
 		struct rusage a, b;
 
@@ -183,8 +233,20 @@ static void forks(const char *name, int rounds, size_t mib)
 		getrusage(RUSAGE_SELF, &b);
 		snprintf(label, sizeof(label), "faults_after_exit_%s", name);
 		printf("%-28s %ld\n", label, b.ru_minflt - a.ru_minflt);
-		munmap(p, pages * PAGE);
 	}
+	idle_children(name, children);
+	if (p)
+		munmap(p, pages * PAGE);
+}
+
+/* On its own, since a vfork child runs on this very frame. */
+static __attribute__((noinline)) void vfork_once(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid)
+		_exit(0);
+	wait_for(pid);
 }
 
 static void spawns(void)
@@ -197,10 +259,7 @@ static void spawns(void)
 	for (int i = 0; i <= N; i++) {
 		if (i == 1)
 			t = now();
-		pid = vfork();
-		if (!pid)
-			_exit(0);
-		wait_for(pid);
+		vfork_once();
 	}
 	report("vfork_exit", now() - t, N);
 	for (int i = 0; i <= N; i++) {
@@ -253,12 +312,19 @@ static void ping_pong(void)
 
 int main(int argc, char **argv)
 {
-	size_t max = 1024;
+	char sizes[128] = "16,64,256,1024";
+	int children = 8;
 
 	if (argc > 1 && !strcmp(argv[1], "--nothing"))
 		_exit(0);
-	if (argc > 2 && !strcmp(argv[1], "--max"))
-		max = strtoul(argv[2], NULL, 0);
+	for (int i = 1; i + 1 < argc; i++) {
+		if (!strcmp(argv[i], "--sizes"))
+			snprintf(sizes, sizeof(sizes), "%s", argv[++i]);
+		else if (!strcmp(argv[i], "--children"))
+			children = atoi(argv[++i]);
+	}
+	if (children < 1)
+		children = 1;
 	if (getpid() == 1) {
 		mkdir("/proc", 0755);
 		mount("proc", "/proc", "proc", 0, NULL);
@@ -268,14 +334,17 @@ int main(int argc, char **argv)
 	printf("%-28s %llu\n", "clock", (unsigned long long)clock_cost);
 	syscalls();
 	faults();
-	forks("small", 50, 0);
-	if (max >= 256)
-		forks("256M", 5, 256);
-	if (max >= 1024)
-		forks("1G", 3, 1024);
+	forks("small", 50, 0, children);
 	spawns();
 	ping_pong();
+	for (char *s = strtok(sizes, ","); s; s = strtok(NULL, ",")) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%luM", strtoul(s, NULL, 0));
+		forks(name, 3, strtoul(s, NULL, 0), children);
+	}
 	printf("micro: done\n");
+	fflush(stdout);
 	if (getpid() == 1)
 		reboot(RB_POWER_OFF);
 	return 0;
