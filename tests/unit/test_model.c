@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LEVELS (FORK_SHARE_AUTO + 1) /* share levels, auto being the last */
+#define TIGHT_FRAMES 160
+#define LEVELS	     (FORK_SHARE_AUTO + 1) /* share levels, auto being the last */
 
 static u32 choose(void *arg, u32 n)
 {
@@ -21,7 +22,7 @@ static u32 choose(void *arg, u32 n)
 
 struct run {
 	u64 seed, steps;
-	bool fail;
+	bool fail, tight;
 	unsigned check_every;
 };
 
@@ -34,34 +35,45 @@ static void run(void *arg)
 	model_init(&m, choose, NULL);
 	m.fail_allocations = r->fail;
 	m.check_every = r->check_every;
+	m.tight = r->tight;
 	while (m.step < r->steps)
 		model_step(&m);
 	model_check(&m);
 	model_end(&m);
 }
 
+/* Runs `runs` sequences from `seed` on at a level. */
+static void run_all(struct run *r, int level, u64 seed, u64 runs)
+{
+	vm_fork_share_level = level;
+	for (u64 i = 0; i < runs; i++) {
+		const char *m;
+
+		r->seed = seed + i;
+		r->fail = r->seed % 2 && !r->tight;
+		m = panic_of(run, r);
+		if (m)
+			tap_fail("level %d, seed %lu%s: %s", level, r->seed,
+				 r->tight ? ", little memory" : "", m);
+	}
+	tap_ok(true, "model: level %d%s, %lu sequences of %lu steps", level,
+	       r->tight ? " with little memory" : "", runs, r->steps);
+}
+
 int main(void)
 {
-	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 16);
+	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 12);
 	u64 only = env_number("LEVEL", ~0ul);
 	struct run r = {.check_every = (unsigned)env_number("CHECK", 4),
 			.steps = env_number("STEPS", 1200)};
 
-	model_boot(env_number("FRAMES", 4096));
-	for (int level = 0; level < LEVELS; level++) {
-		if (only != ~0ul && only != (u64)level)
-			continue;
-		vm_fork_share_level = level;
-		for (u64 i = 0; i < runs; i++) {
-			const char *m;
-
-			r.seed = seed + i;
-			r.fail = r.seed % 2;
-			m = panic_of(run, &r);
-			if (m)
-				tap_fail("level %d, seed %lu: %s", level, r.seed, m);
-		}
-		tap_ok(true, "model: level %d, %lu sequences of %lu steps", level, runs, r.steps);
+	model_boot(4096);
+	for (unsigned tight = 0; tight < 2; tight++) {
+		r.tight = tight;
+		model_squeeze(tight ? TIGHT_FRAMES : ~0ul);
+		for (int level = 0; level < LEVELS; level++)
+			if (only == ~0ul || only == (u64)level)
+				run_all(&r, level, seed, tight ? DIV_ROUND_UP(runs, 3) : runs);
 	}
 	return tap_done();
 }

@@ -115,6 +115,23 @@ void model_boot(pfn_t frames)
 	frames_at_boot = frames_free();
 }
 
+void model_squeeze(u64 leave)
+{
+	static struct list_head taken = LIST_INIT(taken);
+	struct page *p;
+
+	while (!list_empty(&taken)) {
+		p = list_first(&taken, struct page, link);
+		list_del(&p->link);
+		page_put(p);
+		frames_at_boot++;
+	}
+	while (frames_free() > leave && (p = page_alloc(PAGE_KERNEL, 0, 0))) {
+		list_add(&taken, &p->link);
+		frames_at_boot--;
+	}
+}
+
 void model_init(struct model *m, u32 (*choose)(void *arg, u32 n), void *arg)
 {
 	memset(m, 0, sizeof(*m));

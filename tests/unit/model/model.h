@@ -52,6 +52,7 @@ struct model {
 	struct mfile *file[FILES];
 	u64 step;
 	bool fail_allocations; /* some operations run with one allocation that fails */
+	bool tight;	       /* there is so little memory that any operation may find none */
 	unsigned check_every;  /* steps between checks of everything */
 	/* Where decisions come from: a number below n. */
 	u32 (*choose)(void *arg, u32 n);
@@ -80,6 +81,8 @@ const char *model_op_name(unsigned op);
 /* One operation of this number; its fail_nth-th allocation fails (0: none). True: it got that far.
  */
 bool model_do(struct model *m, unsigned op, u64 fail_nth);
+/* Takes memory away until so many frames are left; ~0: gives it all back. Between models. */
+void model_squeeze(u64 leave);
 /* Ends every process and file; fails where frames are missing afterwards. */
 void model_end(struct model *m);
 

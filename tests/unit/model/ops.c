@@ -33,12 +33,13 @@ static bool chance(struct op *o, u32 percent)
 	return choose(o, 100) < percent;
 }
 
-static u64 armed; /* what alloc_fail_nth was set to for this operation */
+static u64 armed;  /* what alloc_fail_nth was set to for this operation */
+static bool tight; /* the model's */
 
 /* True where this call may have found no memory. */
 static bool memory_was_short(void)
 {
-	return (armed && !alloc_fail_nth) || frames_free() <= frames_total() / 128 + 40;
+	return tight || (armed && !alloc_fail_nth) || frames_free() <= frames_total() / 128 + 40;
 }
 
 static vaddr_t start_of(const struct op *o)
@@ -547,7 +548,9 @@ static void op_truncate(struct op *o)
 	u64 fail_nth = alloc_fail_nth;
 	int r;
 
-	/* One that finds no memory is Linux's to half do; see mm/rmap.h. */
+	/* One that finds no memory may have unmapped some of the pages; see mm/rmap.h. */
+	if (tight)
+		return;
 	alloc_fail_nth = 0;
 	DOING("truncate a file from %lu to %lu bytes", f->bytes, bytes);
 	r = mapping_truncate(file_mapping(f->file), bytes);
@@ -664,6 +667,7 @@ bool model_do(struct model *m, unsigned op, u64 fail_nth)
 	o.p = &m->proc[p];
 	sim_run(m->choose(m->arg, SIM_CPUS), o.p->mm);
 	armed = alloc_fail_nth = fail_nth;
+	tight = m->tight;
 	ops[op].fn(&o);
 	fired = fail_nth && !alloc_fail_nth;
 	alloc_fail_nth = 0;
