@@ -60,6 +60,8 @@ static int check_flags(const struct fork_request *r)
 		return -EINVAL;
 	if ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND))
 		return -EINVAL;
+	if ((flags & CLONE_SETTLS) && r->tls >= USER_END)
+		return -EPERM;
 	/* A sibling of process 1 would have a parent that never waits. */
 	if ((flags & CLONE_PARENT) && current->proc == init_process)
 		return -EINVAL;

@@ -55,7 +55,8 @@ bool signal_parent_of_death(struct process *p)
 	info.child.stime = (s64)(p->usage.stime_ns / NSEC_PER_TICK);
 	info.code = p->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED;
 	info.child.status = p->exit_code & 0x7f ? p->exit_code & 0x7f : p->exit_code >> 8 & 0xff;
-	if (sig && !(sig == SIGCHLD && ignored))
+	/* clone(2) takes any byte for one; what is no signal is not sent. */
+	if (sig > 0 && sig <= NSIG && !(sig == SIGCHLD && ignored))
 		(void)signal_process(parent, sig, &info);
 	waitq_wake_all(&parent->child_wait);
 	return reap;

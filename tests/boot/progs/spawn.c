@@ -200,11 +200,25 @@ TEST(clone3_refusals)
 	FAILS(syscall(SYS_clone3, &args, 5000), E2BIG);
 }
 
+/* 128 + SIGUSR1 would be SIGUSR1 to whoever takes it modulo 64. */
+TEST(clone_with_an_exit_signal_that_is_none)
+{
+	pid_t pid = syscall(SYS_clone, 128 + SIGUSR1, 0, 0, 0, 0);
+	int status = 0;
+
+	REQUIRE(pid >= 0);
+	if (!pid)
+		_exit(3);
+	EQ(waitpid(pid, &status, __WCLONE), pid);
+	EQ(status, 3 << 8);
+}
+
 TEST(clone_refusals)
 {
 	FAILS(syscall(SYS_clone, CLONE_THREAD | SIGCHLD, 0, 0, 0, 0), EINVAL);
 	FAILS(syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0), EINVAL);
 	FAILS(syscall(SYS_clone, CLONE_FS | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0), EINVAL);
+	FAILS(syscall(SYS_clone, CLONE_SETTLS | SIGCHLD, 0, 0, 0, 1ul << 63), EPERM);
 }
 
 /* A tid that cannot be written does not undo the fork, as on Linux. */
