@@ -301,7 +301,7 @@ static void commit(struct exec *x)
 	set_comm(t, x->name);
 	if (x->secure)
 		p->pdeath_signal = 0;
-	p->dumpable = true;
+	p->dumpable = !x->secure;
 	spin_lock(&tasks_lock);
 	p->did_exec = true;
 	spin_unlock(&tasks_lock);

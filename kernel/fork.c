@@ -122,6 +122,7 @@ static void copy_fields(struct process *p, const struct fork_request *r)
 	}
 	memcpy(p->rlimits, me->rlimits, sizeof(p->rlimits));
 	p->dumpable = me->dumpable;
+	p->no_new_privs = me->no_new_privs;
 	p->oom_score_adj = me->oom_score_adj;
 }
 

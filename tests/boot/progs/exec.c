@@ -105,6 +105,7 @@ HELPER(ids)
 	EQ(getauxval(AT_UID), r);
 	EQ(getauxval(AT_EUID), e);
 	EQ(getauxval(AT_SECURE), r != e);
+	EQ(prctl(PR_GET_DUMPABLE), r == e);
 	return tap_failed;
 }
 
@@ -433,8 +434,8 @@ TEST(set_user_id)
 	JOIN(CHILD(setuid(1234); execv("/tmp/suid", plain)));
 	EQ(chmod("/tmp/suid", 04755), 0);
 	JOIN(CHILD(setuid(1234); execv("/tmp/suid", raised)));
-	/* who has given up new privileges gets none */
-	JOIN(
-	    CHILD(setuid(1234); prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); execv("/tmp/suid", plain)));
+	/* who has given up new privileges gets none, nor do its children */
+	JOIN(CHILD(setuid(1234); prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		   JOIN(CHILD(execv("/tmp/suid", plain)))));
 	EQ(unlink("/tmp/suid"), 0);
 }
