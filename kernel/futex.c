@@ -1,8 +1,9 @@
 /*
  * futex(2): sleeping until a word of user memory changes.
  *
- * A word is named by its address space and address: private futexes, which is what one process and
- * its vfork children need. Waiters hang in a hash table; each chain has its lock.
+ * A word in shared memory is named by what is mapped there and the offset in it, so that processes
+ * which map it at different addresses meet; any other, and one that the caller says is private, by
+ * its address space and address. Waiters hang in a hash table; each chain has its lock.
  */
 #include "kernel/process.h"
 
@@ -27,10 +28,15 @@
 
 #define NR_CHAINS 64
 
+/* The object is compared, never followed: it may be gone while somebody waits for it. */
+struct futex_key {
+	const void *object; /* a struct mapping or a struct mm */
+	u64 offset;	    /* in it */
+};
+
 struct futex_waiter {
 	struct list_head link; /* in its chain */
-	struct mm *mm;
-	u64 addr;
+	struct futex_key key;
 	u32 bitset;
 	bool woken;
 	struct waitq q;
@@ -42,11 +48,29 @@ static struct chain {
 	struct list_head waiters;
 } chains[NR_CHAINS];
 
-static struct chain *chain_of(const struct mm *mm, u64 addr)
+static struct chain *chain_of(struct futex_key key)
 {
-	u64 hash = ((u64)mm ^ addr) * 0x9e3779b97f4a7c15ull;
+	u64 hash = ((u64)key.object ^ key.offset) * 0x9e3779b97f4a7c15ull;
 
 	return &chains[hash >> 58];
+}
+
+static bool same_key(struct futex_key a, struct futex_key b)
+{
+	return a.object == b.object && a.offset == b.offset;
+}
+
+/* May sleep on mm->lock. */
+static struct futex_key key_of(const u32 __user *addr, bool private)
+{
+	struct futex_key key = {current->mm, (u64)addr};
+	struct mapping *map = NULL;
+
+	if (!private)
+		map = mm_shared_mapping(current->mm, (vaddr_t)addr, &key.offset);
+	if (map)
+		key.object = map;
+	return key;
 }
 
 void futex_init(void)
@@ -57,10 +81,9 @@ void futex_init(void)
 	}
 }
 
-static u32 wake(u32 __user *addr, u32 count, u32 bitset)
+static u32 wake(struct futex_key key, u32 count, u32 bitset)
 {
-	struct mm *mm = current->mm;
-	struct chain *c = chain_of(mm, (u64)addr);
+	struct chain *c = chain_of(key);
 	struct futex_waiter *w, *tmp;
 	u32 woken = 0;
 
@@ -68,7 +91,7 @@ static u32 wake(u32 __user *addr, u32 count, u32 bitset)
 	list_for_each_safe (w, tmp, &c->waiters, link) {
 		if (woken == count)
 			break;
-		if (w->mm != mm || w->addr != (u64)addr || !(w->bitset & bitset))
+		if (!same_key(w->key, key) || !(w->bitset & bitset))
 			continue;
 		list_del(&w->link);
 		atomic_store(&w->woken, true);
@@ -81,22 +104,22 @@ static u32 wake(u32 __user *addr, u32 count, u32 bitset)
 
 int futex_wake_addr(u32 __user *addr, u32 count)
 {
-	return (int)wake(addr, count, FUTEX_BITSET_ANY);
+	return (int)wake(key_of(addr, false), count, FUTEX_BITSET_ANY);
 }
 
 static void unhang(struct futex_waiter *w)
 {
-	struct chain *c = chain_of(w->mm, w->addr);
+	struct chain *c = chain_of(w->key);
 
 	spin_lock(&c->lock);
 	list_del(&w->link);
 	spin_unlock(&c->lock);
 }
 
-static long wait(u32 __user *addr, u32 expected, u32 bitset, u64 deadline)
+static long wait(u32 __user *addr, struct futex_key key, u32 expected, u32 bitset, u64 deadline)
 {
-	struct futex_waiter w = {.mm = current->mm, .addr = (u64)addr, .bitset = bitset};
-	struct chain *c = chain_of(w.mm, w.addr);
+	struct futex_waiter w = {.key = key, .bitset = bitset};
+	struct chain *c = chain_of(key);
 	u32 value;
 	long err;
 
@@ -114,10 +137,9 @@ static long wait(u32 __user *addr, u32 expected, u32 bitset, u64 deadline)
 	return w.woken ? 0 : err;
 }
 
-static long requeue(u32 __user *from, u32 __user *to, u32 nr_wake, u32 nr_move)
+static long requeue(struct futex_key from, struct futex_key to, u32 nr_wake, u32 nr_move)
 {
-	struct mm *mm = current->mm;
-	struct chain *a = chain_of(mm, (u64)from), *b = chain_of(mm, (u64)to);
+	struct chain *a = chain_of(from), *b = chain_of(to);
 	struct futex_waiter *w, *tmp;
 	struct list_head moved = LIST_INIT(moved);
 	u32 woken = wake(from, nr_wake, FUTEX_BITSET_ANY), n = 0;
@@ -128,11 +150,11 @@ static long requeue(u32 __user *from, u32 __user *to, u32 nr_wake, u32 nr_move)
 	list_for_each_safe (w, tmp, &a->waiters, link) {
 		if (n == nr_move)
 			break;
-		if (w->mm != mm || w->addr != (u64)from)
+		if (!same_key(w->key, from))
 			continue;
 		list_del(&w->link);
 		list_add_tail(&moved, &w->link);
-		w->addr = (u64)to;
+		w->key = to;
 		n++;
 	}
 	spin_unlock(&a->lock);
@@ -166,6 +188,7 @@ SYSCALL6(futex, u32 __user *, addr, int, op, u32, val, const struct timespec __u
 	 u32 __user *, addr2, u32, val3)
 {
 	u32 bitset = FUTEX_BITSET_ANY, value;
+	bool private = op & FUTEX_PRIVATE_FLAG;
 	u64 deadline;
 	long err;
 
@@ -179,12 +202,12 @@ SYSCALL6(futex, u32 __user *, addr, int, op, u32, val, const struct timespec __u
 		if (!bitset)
 			return -EINVAL;
 		err = get_deadline(op, timeout, &deadline);
-		return err ? err : wait(addr, val, bitset, deadline);
+		return err ? err : wait(addr, key_of(addr, private), val, bitset, deadline);
 	case FUTEX_WAKE_BITSET:
 		bitset = val3;
 		__attribute__((fallthrough));
 	case FUTEX_WAKE:
-		return bitset ? (long)wake(addr, val, bitset) : -EINVAL;
+		return bitset ? (long)wake(key_of(addr, private), val, bitset) : -EINVAL;
 	case FUTEX_CMP_REQUEUE:
 		if (get_user(value, addr))
 			return -EFAULT;
@@ -194,7 +217,8 @@ SYSCALL6(futex, u32 __user *, addr, int, op, u32, val, const struct timespec __u
 	case FUTEX_REQUEUE:
 		if ((u64)addr2 & 3)
 			return -EINVAL;
-		return requeue(addr, addr2, val, (u32)(u64)timeout);
+		return requeue(key_of(addr, private), key_of(addr2, private), val,
+			       (u32)(u64)timeout);
 	default:
 		return -ENOSYS;
 	}
@@ -244,7 +268,7 @@ static void mark_owner_dead(struct task *t, u32 __user *word)
 			return;
 		if (seen == value) {
 			if (value & FUTEX_WAITERS)
-				(void)wake(word, 1, FUTEX_BITSET_ANY);
+				(void)futex_wake_addr(word, 1);
 			return;
 		}
 		value = seen;

@@ -2,6 +2,7 @@
  * run. */
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
+#include "mm/area.h"
 #include "mm/tree.h"
 
 /*
@@ -50,4 +51,19 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write)
 	}
 	mm_put_user(mm);
 	return done || !len ? (ssize_t)done : -EFAULT;
+}
+
+struct mapping *mm_shared_mapping(struct mm *mm, vaddr_t va, u64 *offset)
+{
+	struct mapping *map = NULL;
+	const struct area *a;
+
+	rwsem_read_lock(&mm->lock);
+	a = area_at(mm, va);
+	if (a && a->flags & VM_SHARED && a->map) {
+		map = a->map;
+		*offset = area_index(a, va) << PAGE_SHIFT | (va & ~PAGE_MASK);
+	}
+	rwsem_read_unlock(&mm->lock);
+	return map;
 }

@@ -11,6 +11,7 @@
 
 struct area_set;
 struct file;
+struct mapping;
 struct mm;
 
 enum rss_kind {
@@ -124,6 +125,12 @@ long mm_populate(struct mm *mm, vaddr_t addr, u64 len);
  * done, 0 where its last user has left, or -EFAULT.
  */
 ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
+
+/*
+ * The mapping that is shared at va, and by *offset the byte of it that lies there; NULL, with
+ * *offset left alone, where memory is private or there is none. Not referenced.
+ */
+struct mapping *mm_shared_mapping(struct mm *mm, vaddr_t va, u64 *offset);
 
 static inline u64 mm_rss(const struct mm *mm)
 {

@@ -265,3 +265,22 @@ TEST(dev_zero_shared_and_private)
 	EQ(s[0], 1);
 	EQ(p[0], 0);
 }
+
+/* The same word at two addresses, one in each process. */
+TEST(futex_in_shared_memory)
+{
+	enum { WAIT, WAKE };
+	struct timespec limit = {10, 0};
+	uint32_t *word = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED), *moved;
+	long woken = 0;
+	pid_t pid;
+
+	pid = CHILD(moved = mremap(word, 0, PAGE, MREMAP_MAYMOVE); REQUIRE(moved != MAP_FAILED);
+		    EQ(syscall(SYS_futex, moved + 5, WAIT, 0, &limit, 0, 0), 0));
+	for (int i = 0; i < 5000 && !woken; i++) {
+		sleep_ms(1);
+		woken = syscall(SYS_futex, word + 5, WAKE, 1, 0, 0, 0);
+	}
+	EQ(woken, 1);
+	JOIN(pid);
+}
