@@ -47,7 +47,8 @@ static int protect_piece(struct mm *mm, vaddr_t start, vaddr_t end, u32 flags, s
 
 	if (a->flags == flags)
 		return 0;
-	if (charge && !map_within_limits(mm, flags, pages))
+	/* Only what becomes data counts: the pages are part of the address space already. */
+	if (!map_within_limits(mm, flags, pages) && map_within_limits(mm, a->flags, pages))
 		return -ENOMEM;
 	err = area_split(mm, start);
 	if (!err)

@@ -107,8 +107,6 @@ static long grow(struct mm *mm, struct area *a, struct move *m)
 	u64 more = (m->new_len - m->old_len) >> PAGE_SHIFT;
 	long at;
 
-	if (!map_within_limits(mm, a->flags, more))
-		return -ENOMEM;
 	if (can_grow_in_place(a, m)) {
 		int err = map_commit(mm, a->flags, more);
 
@@ -177,6 +175,14 @@ static long duplicate(struct mm *mm, struct area *a, struct move *m)
 	return at;
 }
 
+/* The pages that the address space has more of afterwards. */
+static u64 pages_more(const struct move *m)
+{
+	if (m->flags & MREMAP_DONTUNMAP)
+		return m->new_len >> PAGE_SHIFT;
+	return m->new_len > m->old_len ? (m->new_len - m->old_len) >> PAGE_SHIFT : 0;
+}
+
 static long remap_locked(struct mm *mm, struct move *m)
 {
 	struct area *a;
@@ -200,6 +206,8 @@ static long remap_locked(struct mm *mm, struct move *m)
 	    (!range_ok(m->new, m->new_len) || m->new < MMAP_MIN_ADDR ||
 	     (m->new < m->old + m->old_len && m->old < m->new + m->new_len)))
 		return -EINVAL;
+	if (!map_within_limits(mm, a->flags, pages_more(m)))
+		return -ENOMEM;
 	if (!m->old_len)
 		return m->flags & MREMAP_MAYMOVE ? duplicate(mm, a, m) : -ENOMEM;
 	if (m->flags & MREMAP_FIXED)

@@ -69,6 +69,22 @@ TEST(address_space)
 	CHECK(mmap(NULL, 60 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
 }
 
+/* Growth counts by whichever way it comes; a change of rights is no growth. */
+TEST(address_space_by_mremap_and_mprotect)
+{
+	long before = value_of("/proc/self/status", "VmSize") * 1024;
+	char *gap = map_anon(300 * PAGE, PROT_NONE, MAP_PRIVATE), *p, *shared;
+
+	REQUIRE(!munmap(gap, 300 * PAGE));
+	limit(RLIMIT_AS, before + 64 * PAGE);
+	p = map_anon(40 * PAGE, PROT_READ, MAP_PRIVATE);
+	shared = map_anon(4 * PAGE, PROT_READ, MAP_SHARED);
+	EQ(mprotect(p, 40 * PAGE, PROT_READ | PROT_WRITE), 0);
+	FAILS(mremap(p, 40 * PAGE, 100 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, gap), ENOMEM);
+	FAILS(mremap(p, 40 * PAGE, 40 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0), ENOMEM);
+	FAILS(mremap(shared, 0, 100 * PAGE, MREMAP_MAYMOVE), ENOMEM);
+}
+
 TEST(data_segment)
 {
 	char *now = (char *)syscall(SYS_brk, 0);
