@@ -15,4 +15,3 @@ void clock_set_wall_ns(u64 ns);
  * has passed. A second call replaces the first.
  */
 void timer_arm(u64 deadline_ns);
-void timer_disarm(void);

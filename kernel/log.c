@@ -9,7 +9,6 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/lock.h"
-#include "kernel/log_ring.h"
 
 #define RING_SIZE (64u << 10)
 #define LINE_MAX  512
@@ -88,9 +87,4 @@ size_t log_tail(char *buf, size_t size)
 	if (!in_panic)
 		spin_unlock_irq(&lock, flags);
 	return n;
-}
-
-u64 log_written(void)
-{
-	return atomic_load(&written);
 }

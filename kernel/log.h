@@ -19,3 +19,6 @@ extern int log_console_level;
 
 /* Copies the newest `size` bytes of the log to buf; for syslog(2) and the panic screen. */
 size_t log_tail(char *buf, size_t size);
+
+/* From now on the log takes no lock: whoever holds it will not run again. The panic's alone. */
+void log_panic(void);

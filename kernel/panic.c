@@ -11,7 +11,6 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
-#include "kernel/log_ring.h"
 #include "kernel/symbols.h"
 #include "kernel/task.h"
 

@@ -112,11 +112,6 @@ bool apic_init(void)
 	return true;
 }
 
-bool apic_present(void)
-{
-	return regs;
-}
-
 void apic_eoi(void)
 {
 	if (regs)

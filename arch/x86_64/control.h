@@ -9,8 +9,6 @@
 #define CR0_NE	       BIT(5)
 #define CR0_WP	       BIT(16)
 #define CR0_AM	       BIT(18)
-#define CR4_TSD	       BIT(2)
-#define CR4_DE	       BIT(3)
 #define CR4_PAE	       BIT(5)
 #define CR4_MCE	       BIT(6)
 #define CR4_PGE	       BIT(7)
@@ -22,11 +20,9 @@
 #define CR4_SMAP       BIT(21)
 
 #define MSR_APIC_BASE	   0x1b
-#define MSR_PAT		   0x277
 #define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081
 #define MSR_LSTAR	   0xc0000082
-#define MSR_CSTAR	   0xc0000083
 #define MSR_SFMASK	   0xc0000084
 #define MSR_FS_BASE	   0xc0000100
 #define MSR_GS_BASE	   0xc0000101

@@ -41,7 +41,6 @@ struct table_pointer {
 #define IST_STACK_SIZE	    8192
 #define NR_IST		    4
 
-#define RFLAGS_AC BIT(18)
 /* What SYSCALL clears: interrupts, traps, direction, nested task, IOPL and the SMAP override. */
 #define SYSCALL_CLEARS 0x257fd5ull
 

@@ -71,11 +71,6 @@ size_t fpu_size(void)
 	return size;
 }
 
-u64 fpu_features(void)
-{
-	return features;
-}
-
 bool fpu_has_xsave(void)
 {
 	return has_xsave;

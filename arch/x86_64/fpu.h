@@ -36,8 +36,6 @@ struct fpu_state {
 
 void fpu_init(void);
 size_t fpu_size(void);
-/* The components that this machine saves: XCR0, or x87 and SSE. */
-u64 fpu_features(void);
 bool fpu_has_xsave(void);
 
 /* NULL: no memory. To be filled by fpu_save() or fpu_set_start() before anything loads it. */

@@ -14,7 +14,6 @@ void irq_dispatch(struct regs *regs, unsigned vector);
 
 /* The local APIC, where the CPU has one (see apic.c). */
 bool apic_init(void);
-bool apic_present(void);
 void apic_eoi(void);
 /* One interrupt at VEC_TIMER in `ns` from now; 0: none. */
 void apic_timer(u64 ns);

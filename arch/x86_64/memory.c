@@ -150,9 +150,8 @@ void memory_init(const struct boot_info *info)
 		if (ranges[i].start < ranges[i].end)
 			frames_add(ranges[i].start >> PAGE_SHIFT, ranges[i].end >> PAGE_SHIFT);
 	frames_init_zero();
-	log_info("memory: %llu MiB up to %llx, %llu KiB free; %llu KiB describe pages",
+	log_info("memory: %llu MiB, of which %llu KiB free; %llu KiB describe pages",
 		 (unsigned long long)(ram_size(info) >> 20),
-		 (unsigned long long)(frames << PAGE_SHIFT),
 		 (unsigned long long)(frames_free() * PAGE_SIZE >> 10),
 		 (unsigned long long)(frames * sizeof(struct page) >> 10));
 }

@@ -56,11 +56,3 @@ void timer_arm(u64 deadline_ns)
 		apic_timer(ns);
 	irq_restore(flags);
 }
-
-void timer_disarm(void)
-{
-	if (use_pit)
-		outb(PIT_COMMAND, PIT_CH0_MODE0); /* without a count it never comes */
-	else
-		apic_timer(0);
-}

@@ -16,7 +16,7 @@ UNIT_RENAMED := kernel/lib/string.c kernel/lib/format.c tests/unit/test_string.c
 UNIT_RENAME  := -include tests/unit/include/rename.h
 
 UNIT_SRC  := $(filter-out $(UNIT_RENAMED),$(wildcard kernel/lib/*.c mm/*.c)) \
-	boot/multiboot2.c kernel/fs/cpio.c kernel/dev/ldisc.c kernel/elf.c \
+	boot/multiboot2.c kernel/cmdline.c kernel/fs/cpio.c kernel/dev/ldisc.c kernel/elf.c \
 	kernel/lib/string.c kernel/lib/format.c \
 	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c tests/unit/model/*.c)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(UNIT_OUT)/%.o)
