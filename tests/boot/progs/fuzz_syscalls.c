@@ -198,6 +198,27 @@ static void run_calls(uint64_t seed, uid_t uid, bool root)
 	_exit(0);
 }
 
+/* SIGKILL for each child of this process. */
+static void kill_children(void)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[300], text[512], *after;
+		int ppid;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		if (atoi(e->d_name) <= 0 || slurp(path, text, sizeof(text)) <= 0)
+			continue;
+		after = strrchr(text, ')');
+		if (after && sscanf(after, ") %*c %d", &ppid) == 1 && ppid == getpid())
+			kill(atoi(e->d_name), SIGKILL);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* Every process of the round, those that left its groups too. */
 static void end_round(const pid_t *pids, uid_t uid, bool root)
 {
@@ -215,8 +236,13 @@ static void end_round(const pid_t *pids, uid_t uid, bool root)
 			_exit(0);
 		}
 	}
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	/* What the round's processes left behind has become this one's children, in groups of its own. */
+	for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) >= 0;) {
+		if (pid)
+			continue;
+		kill_children();
+		sleep_ms(1);
+	}
 }
 
 static void remove_tree(const char *path, int depth)
