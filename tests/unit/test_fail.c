@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STATES 15
+#define STATES 10
 #define STEPS  120
 
 static u32 choose(void *arg, u32 n)

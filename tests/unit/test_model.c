@@ -62,7 +62,7 @@ static void run_all(struct run *r, int level, u64 seed, u64 runs)
 
 int main(void)
 {
-	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 12);
+	u64 seed = env_number("SEED", 1), runs = env_number("RUNS", 9);
 	u64 only = env_number("LEVEL", ~0ul);
 	struct run r = {.check_every = (unsigned)env_number("CHECK", 4),
 			.steps = env_number("STEPS", 1200)};
