@@ -1,16 +1,43 @@
 /* The system calls of memory: arguments checked and turned into mm/'s terms. */
+#include "arch/uaccess.h"
 #include "kernel/fs/vfs.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mm/mman.h"
 
+/* Populating goes in parts, so that others run in between and SIGKILL ends it. */
+#define POPULATE_PART (4ull << 20)
+
 /* Faults that the kernel took on the program's behalf count as the program's. */
+static void count_faults(long n)
+{
+	if (n > 0)
+		current->usage.min_flt += (u64)n;
+}
+
 static void populate(vaddr_t addr, u64 len)
 {
-	long faults = mm_populate(current->mm, addr, len);
+	for (u64 part; len && !fatal_signal_pending(); addr += part, len -= part) {
+		part = min(len, POPULATE_PART);
+		count_faults(mm_populate(current->mm, addr, part));
+		cond_resched();
+	}
+}
 
-	if (faults > 0)
-		current->usage.min_flt += (u64)faults;
+/* MADV_POPULATE_READ and MADV_POPULATE_WRITE. */
+static long madvise_populate(vaddr_t addr, u64 len, s32 advice)
+{
+	long n = 0;
+
+	for (u64 part; len && n >= 0; addr += part, len -= part) {
+		if (fatal_signal_pending())
+			return -EINTR;
+		part = min(len, POPULATE_PART);
+		n = mm_madvise(current->mm, addr, part, advice);
+		count_faults(n);
+		cond_resched();
+	}
+	return min(n, 0l);
 }
 
 SYSCALL6(mmap, vaddr_t, addr, u64, len, u32, prot, u32, flags, s32, fd, u64, offset)
@@ -64,11 +91,9 @@ SYSCALL3(mincore, vaddr_t, addr, u64, len, u8 __user *, vec)
 
 SYSCALL3(madvise, vaddr_t, addr, u64, len, s32, advice)
 {
-	long n = mm_madvise(current->mm, addr, len, advice);
+	bool populates = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
 
-	if (n > 0) { /* pages that were populated */
-		current->usage.min_flt += (u64)n;
-		n = 0;
-	}
-	return n;
+	if (populates && len && user_range_ok((const void __user *)addr, len))
+		return madvise_populate(addr, len, advice);
+	return mm_madvise(current->mm, addr, len, advice);
 }

@@ -5,6 +5,22 @@
 #define POPULATE_READ  22
 #define POPULATE_WRITE 23
 
+/* So much of the zero page takes seconds: the parent gets its turn before that, and SIGKILL ends it. */
+TEST(populating_can_be_killed)
+{
+	size_t len = 1ul << 36;
+	char *p = map_anon(len, PROT_READ, MAP_PRIVATE | MAP_NORESERVE);
+	long before;
+	pid_t pid;
+
+	pid = CHILD(madvise(p, len, 22));
+	before = now_ms();
+	sleep_ms(20);
+	kill(pid, SIGKILL);
+	EQ(status_of(pid), SIGKILL);
+	CHECK(now_ms() - before < 2000);
+}
+
 TEST(dontneed_gives_zeros_back)
 {
 	unsigned char *p = map_private(8 * PAGE);
