@@ -33,7 +33,7 @@ LINUX := build/tests/linux/vmlinuz
 $(LINUX):
 	@mkdir -p $(@D)
 	cd $(@D) && rm -rf *.deb boot lib && \
-	apt-get -q download "$$(apt-cache depends linux-image-cloud-amd64 | \
+	apt-get -q -o APT::Sandbox::User=root download "$$(apt-cache depends linux-image-cloud-amd64 | \
 		sed -n 's/.*Depends: \(linux-image-[^ ]*cloud-amd64\).*/\1/p' | head -n 1)" && \
 	dpkg -x linux-image-*.deb . && cp boot/vmlinuz-* vmlinuz && rm -rf *.deb boot lib usr
 
@@ -46,15 +46,18 @@ boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
 PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(PYTEST) -c tests/boot/pytest.ini \
 	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit
 
+# The builds take what make was given, and $(JOBS) where it was given nothing.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+
 .PHONY: test test-all test-build
 test-build: all unit-build tsan-build fuzz-build boot-progs
 
 test:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory -s test-build
+	@$(MAKE) --no-print-directory -s $(PARALLEL) test-build
 	@$(PYTEST_RUN)
 
 test-all:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory -s test-build
+	@$(MAKE) --no-print-directory -s $(PARALLEL) test-build
 	@CALF_MATRIX=full $(PYTEST_RUN)
