@@ -75,6 +75,22 @@ static inline enum rss_kind pte_rss_kind(pte_t e)
 	return p ? page_rss_kind(p) : RSS_NONE;
 }
 
+/* The slow half of tree_own_child(): the entry is none, or lacks W. */
+pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va);
+
+/*
+ * The entries of the table below entry `slot` of an owned table, made, armed or copied so that it
+ * is owned too. NULL: no memory.
+ */
+static inline pte_t *tree_own_child(struct mm *mm, pte_t *slot, vaddr_t va)
+{
+	pte_t e = pte_load(slot);
+
+	if (likely(pte_writable(e)))
+		return pfn_to_virt(pte_pfn(e)); /* by "protect": its mapcount is 1 */
+	return tree_own_child_slow(mm, slot, va);
+}
+
 /*
  * Owns the path to va down to its leaf table, making tables where there are none, and returns the
  * leaf entry with its table locked; slot_put() ends that. The caller holds mm->lock. 0 or -ENOMEM:
