@@ -197,6 +197,9 @@ static int build(struct process *p, const struct fork_request *r)
 		err = copy_files(t, r->flags);
 	if (!err)
 		err = copy_mm(t, r);
+	/* Copying may have slept, and SIGKILL to the group come in between. */
+	if (!err && fatal_signal_pending())
+		err = -EINTR;
 	if (!err)
 		err = arch_task_fork(t, current, r->stack, r->tls, r->flags & CLONE_SETTLS);
 	return err;
