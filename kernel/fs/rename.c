@@ -191,9 +191,11 @@ static int check_locked(const struct rename *r)
 	struct dentry *now = dentry_find_locked(to_dir, r->to.w.last, r->to.w.last_len,
 						name_hash(r->to.w.last, r->to.w.last_len));
 
+	/* A descriptor may hold a removed directory for good: walking again would find it again. */
+	if (to_dir->flags & DENTRY_UNLINKED)
+		return -ENOENT;
 	/* Overtaken by another call: the caller walks again. */
-	if (now != r->to.d || r->from.d->parent != from_dir ||
-	    (r->from.d->flags & DENTRY_UNLINKED) || (to_dir->flags & DENTRY_UNLINKED))
+	if (now != r->to.d || r->from.d->parent != from_dir || (r->from.d->flags & DENTRY_UNLINKED))
 		return -EAGAIN;
 	err = check_ancestors_locked(r);
 	if (err)

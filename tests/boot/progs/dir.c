@@ -266,6 +266,24 @@ TEST(removed_current_folder)
 		   FAILS(open("x", O_CREAT | O_WRONLY, 0600), ENOENT); EQ(chdir("/"), 0)));
 }
 
+TEST(nothing_moves_into_a_removed_folder)
+{
+	int d;
+
+	enter();
+	spit("f", "x");
+	EQ(mkdir("gone", 0755), 0);
+	d = open("gone", O_RDONLY | O_DIRECTORY);
+	EQ(rmdir("gone"), 0);
+	FAILS(renameat(AT_FDCWD, "f", d, "g"), ENOENT);
+	FAILS(linkat(AT_FDCWD, "f", d, "g", 0), ENOENT);
+	FAILS(mkdirat(d, "g", 0755), ENOENT);
+	FAILS(symlinkat("f", d, "g"), ENOENT);
+	close(d);
+	EQ(unlink("f"), 0);
+	leave();
+}
+
 TEST(at_calls)
 {
 	int d;
