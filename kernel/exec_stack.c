@@ -48,13 +48,13 @@ static void aux(struct auxv *v, u64 type, u64 value)
 	v->at[v->n++] = value;
 }
 
-/* Fills mm->saved_auxv; returns its length in words. */
+/* Fills the auxiliary vector; returns its length in words. */
 static unsigned fill_auxv(struct exec_stack *s, vaddr_t platform_at, vaddr_t random_at,
 			  vaddr_t name_at)
 {
 	const struct cred *c = &current->cred;
 	const struct elf_image *i = s->image;
-	struct auxv v = {s->mm->saved_auxv, 0};
+	struct auxv v = {mm_auxv(s->mm), 0};
 
 	aux(&v, AT_MINSIGSTKSZ, arch_signal_frame_size());
 	aux(&v, AT_HWCAP, arch_hwcap());
@@ -114,7 +114,7 @@ static int fill_stack(struct exec_stack *s, vaddr_t top)
 	w[0] = a->argc;
 	point_at(a, w + 1, a->argc, 0, strings);
 	point_at(a, w + 1 + a->argc + 1, a->envc, a->env_start, strings);
-	memcpy(w + words, mm->saved_auxv, n * sizeof(u64));
+	memcpy(w + words, mm_auxv(mm), n * sizeof(u64));
 	random_bytes(random, sizeof(random));
 
 	err = put(s, strings, a->buf, a->len);

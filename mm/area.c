@@ -5,7 +5,7 @@
  * Invariants:
  *	order	areas do not overlap, are page aligned and not empty
  *	holes	a->hole is the distance to the area before; max_hole the maximum over the subtree
- *	totals	mm->total_pages and its kin are the sums over the areas
+ *	totals	mm->total_pages and its kin, and the set's fork_special, are the sums over the areas
  */
 #include "mm/area.h"
 #include "kernel/errno.h"
@@ -136,6 +136,7 @@ int area_own(struct mm *mm)
 		attach_file(a, from->file);
 		link_area(new, a);
 	}
+	new->fork_special = old->fork_special;
 	mm->areas = new;
 	area_set_put(old);
 	return 0;
@@ -200,6 +201,8 @@ static void account(struct mm *mm, const struct area *a, u64 pages, int sign)
 	mm->total_pages += n;
 	if (mm->total_pages > mm->peak_total)
 		mm->peak_total = mm->total_pages;
+	if (a->flags & VM_FORK_SPECIAL)
+		mm->areas->fork_special += n;
 	if (a->flags & VM_LOCKED)
 		mm->locked_pages += n;
 	if (a->flags & VM_GROWSDOWN)

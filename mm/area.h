@@ -30,6 +30,9 @@
 #define VM_NOHUGEPAGE 0x40000000u
 #define VM_MERGEABLE  0x80000000u
 
+/* What the child does not have as its parent does. */
+#define VM_FORK_SPECIAL (VM_DONTCOPY | VM_WIPEONFORK | VM_LOCKED)
+
 struct area {
 	struct rb_node node;
 	vaddr_t start, end;  /* page aligned, start < end */
@@ -49,6 +52,7 @@ struct area {
 struct area_set {
 	u32 refs; /* mms. Atomic. */
 	u32 count;
+	u64 fork_special; /* pages of areas that fork does not hand on as they are: VM_FORK_SPECIAL */
 	struct rb_tree tree;
 };
 

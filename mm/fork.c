@@ -53,8 +53,6 @@ static void copy_fields(struct mm *to, const struct mm *from)
 	to->env_start = from->env_start;
 	to->env_end = from->env_end;
 	to->vdso = from->vdso;
-	for (unsigned i = 0; i < sizeof(to->saved_auxv) / sizeof(to->saved_auxv[0]); i++)
-		to->saved_auxv[i] = from->saved_auxv[i];
 	to->total_pages = to->peak_total = from->total_pages;
 	to->data_pages = from->data_pages;
 	to->stack_pages = from->stack_pages;
@@ -135,10 +133,7 @@ static int fork_exceptions(struct mm *child)
 	struct area *a, *next;
 	int err = 0;
 
-	for (a = area_first(child); a; a = area_next(a))
-		if (a->flags & (VM_DONTCOPY | VM_WIPEONFORK | VM_LOCKED))
-			break;
-	if (!a)
+	if (!child->areas->fork_special)
 		return 0;
 	if (area_own(child))
 		return -ENOMEM;
@@ -177,6 +172,8 @@ static void rearm_leaf(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
  */
 static void rearm_exceptions(struct mm *parent)
 {
+	if (!parent->areas->fork_special)
+		return;
 	for (struct area *a = area_first(parent); a; a = area_next(a))
 		if (a->flags & (VM_DONTCOPY | VM_WIPEONFORK) && a->flags & VM_WRITE &&
 		    area_is_private(a) && tree_for_each(parent, a->start, a->end, rearm_leaf, NULL))

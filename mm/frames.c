@@ -365,7 +365,7 @@ struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags)
 {
 	struct page *p;
 
-	if (unlikely(alloc_should_fail()))
+	if (unlikely(alloc_fail_nth) && alloc_should_fail())
 		return NULL;
 	if (unlikely(order))
 		return alloc_slow(kind, order, flags);

@@ -29,6 +29,7 @@ struct family *family_create(void)
 	spin_init(&f->lock, LOCK_FAMILY);
 	list_init(&f->members);
 	f->refs = 0;
+	f->auxv[0] = f->auxv[1] = 0; /* AT_NULL */
 	return f;
 }
 
@@ -137,6 +138,11 @@ void mm_drop_contents(struct mm *mm)
 	if (mm->exe)
 		file_put(mm->exe);
 	mm->exe = NULL;
+}
+
+u64 *mm_auxv(struct mm *mm)
+{
+	return mm->family->auxv;
 }
 
 void mm_get(struct mm *mm)

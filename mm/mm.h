@@ -44,8 +44,7 @@ struct mm {
 	vaddr_t stack_start; /* the initial stack pointer */
 	vaddr_t arg_start, arg_end, env_start, env_end;
 	vaddr_t vdso;
-	u64 saved_auxv[48]; /* pairs, ended by AT_NULL; /proc/pid/auxv */
-	struct file *exe;   /* the file executed, referenced; may be NULL. Gone with the areas. */
+	struct file *exe; /* the file executed, referenced; may be NULL. Gone with the areas. */
 
 	u64 total_pages;  /* of all areas */
 	u64 data_pages;	  /* private writable, not stack: VmData */
@@ -98,6 +97,12 @@ struct mm *mm_create(void) __must_check;
  * first. NULL: no memory, and nothing has changed.
  */
 struct mm *mm_fork(struct mm *parent, vaddr_t stack, vaddr_t tls) __must_check;
+/*
+ * The auxiliary vector that exec laid down: MM_AUXV_WORDS words, pairs ended by AT_NULL. It is the
+ * family's, so fork need not copy it. The caller holds mm->lock and finds mm->areas set.
+ */
+#define MM_AUXV_WORDS 48
+u64 *mm_auxv(struct mm *mm);
 void mm_get(struct mm *mm);	 /* one more `refs` */
 void mm_put(struct mm *mm);	 /* the last one frees the struct */
 void mm_get_user(struct mm *mm); /* one more task: `users` (mm_create and mm_fork hand out one) */

@@ -73,10 +73,10 @@ struct page {
 			struct mapping *mapping;
 			u64 index; /* offset in the file, in pages */
 		} file;
-		struct {	    /* PAGE_TABLE, guarded by lock */
-			u16 live;   /* entries that are not none */
-			u16 rss[3]; /* of a level-1 table, by enum rss_kind */
-			u64 groups; /* bit n is 0: entries 8n to 8n+7 are none, and always were */
+		struct table_counts { /* PAGE_TABLE, guarded by lock */
+			u16 live;     /* entries that are not none */
+			u16 rss[3];   /* of a level-1 table, by enum rss_kind */
+			u64 groups;   /* bit n is 0: entries 8n to 8n+7 are none, and always were */
 		} table;
 		u64 private[2];
 	};
@@ -127,9 +127,9 @@ static inline bool page_sole_owner(const struct page *p)
 /* One more entry references the frame. */
 static inline void page_map(struct page *p)
 {
-	u64 c = atomic_add(&p->counts, 1ull << 32 | 1);
+	u64 before = atomic_fetch_add(&p->counts, 1ull << 32 | 1);
 
-	if (unlikely(c & ((u64)COUNT_MAX << 32 | COUNT_MAX)))
+	if (unlikely(before & ((u64)COUNT_MAX << 32 | COUNT_MAX)))
 		atomic_or(&p->counts, (u64)COUNT_MAX << 32 | COUNT_MAX);
 }
 

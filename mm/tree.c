@@ -118,18 +118,50 @@ void tree_count(const struct page *table, struct tree_count *c)
 				tree_count(pfn_to_page(pte_pfn(e[i])), c);
 }
 
-/* The entry of the copy, where the frame below is shared from now on; protects the original too. */
-static pte_t share_entry(pte_t *from)
+/*
+ * The entry of the copy, where the frame below is shared from now on; protects the original too.
+ * `pages` is page_array: read anew after each atomic operation, it would be a tenth of the loop.
+ */
+static inline pte_t share_entry(pte_t *from, pte_t e, struct page *pages)
 {
-	pte_t e = pte_load(from);
-	struct page *p = pte_page(e);
+	struct page *p = &pages[pte_pfn(e)];
 
-	if (p)
+	if (p->kind != PAGE_RESERVED)
 		page_map(p);
-	if (pte_shared(e) || !pte_writable(e))
+	if ((e.v & (PTE_SHARED | PTE_WRITE)) != PTE_WRITE)
 		return e;
-	pte_clear_bits(from, PTE_WRITE);
-	return pte_without(pte_load(from), PTE_WRITE);
+	pte_clear_bits(from,
+		       PTE_WRITE); /* a D that the CPU sets just now is a hint less in the copy */
+	return pte_without(e, PTE_WRITE);
+}
+
+/*
+ * Shares all that src references with dst, which is new and empty. src is locked. Allocates
+ * nothing, so it cannot fail.
+ */
+static void share_table(struct page *dst, struct page *src)
+{
+	pte_t *from = table_entries(src), *to = table_entries(dst);
+	struct page *pages = page_array;
+	u64 groups = 0;
+	unsigned first;
+
+	table_for_each_group (first, src) {
+		u64 seen = 0;
+
+		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
+			pte_t e = pte_load(&from[i]);
+
+			if (pte_none(e))
+				continue;
+			seen = e.v;
+			to[i] = share_entry(&from[i], e, pages);
+		}
+		if (seen)
+			groups |= BIT(first / TABLE_GROUP);
+	}
+	src->table.groups = groups; /* what was emptied since it was noted is known now */
+	dst->table = src->table;
 }
 
 /* An eager copy of a leaf: frames that are private to the tree, and they alone, are duplicated. */
@@ -139,7 +171,7 @@ static int copy_frame_entry(pte_t *from, pte_t *to)
 	struct page *p = pte_page(e), *copy;
 
 	if (!p || pte_shared(e) || p->kind != PAGE_ANON) {
-		*to = share_entry(from);
+		*to = share_entry(from, e, page_array);
 		return 0;
 	}
 	copy = page_alloc(PAGE_ANON, 0, 0);
@@ -158,23 +190,24 @@ static int copy_frame_entry(pte_t *from, pte_t *to)
 static int copy_table_entry(pte_t *from, pte_t *to, unsigned level, struct tree_copy *how)
 {
 	struct page *copy = table_alloc(level);
-	int err;
 
 	if (!copy)
 		return -ENOMEM;
 	atomic_store(&copy->mapcount, 1);
 	*to = pte_make(page_to_pfn(copy), TABLE_BITS);
-	err = tree_copy_table(copy, pfn_to_page(pte_pfn(pte_load(from))), how);
 	vm_count(VM_fork_copied_tables);
-	return err;
+	return tree_copy_table(copy, pfn_to_page(pte_pfn(pte_load(from))), how);
 }
 
-/* Whether a table is shared rather than copied, where how->share_level leaves it open. */
-static bool share_dense(const struct page *table, struct tree_copy *how)
+/* Whether a table is shared rather than copied. */
+static bool shares(const struct page *table, struct tree_copy *how)
 {
-	unsigned few = table->level == 1 ? how->sparse : how->sparse_upper;
-
-	if (!how->budget || table->table.live > few)
+	if (table->level < how->share_level)
+		return true;
+	if (!how->sparse)
+		return false;
+	if (!how->budget ||
+	    table->table.live > (table->level == 1 ? how->sparse : how->sparse_upper))
 		return true;
 	how->budget--;
 	return false;
@@ -183,55 +216,57 @@ static bool share_dense(const struct page *table, struct tree_copy *how)
 /* One entry of a table of this level. On failure *to references what was copied, or nothing. */
 static int copy_entry(pte_t *from, pte_t *to, unsigned level, struct tree_copy *how)
 {
-	if (level - 1 < how->share_level ||
-	    (how->sparse && level > 1 && share_dense(pfn_to_page(pte_pfn(pte_load(from))), how))) {
-		if (level > 1)
-			vm_count(VM_fork_shared_tables);
-		*to = share_entry(from);
-		return 0;
-	}
+	pte_t e = pte_load(from);
+
 	if (level == 1)
 		return copy_frame_entry(from, to);
-	return copy_table_entry(from, to, level - 1, how);
+	if (!shares(pfn_to_page(pte_pfn(e)), how))
+		return copy_table_entry(from, to, level - 1, how);
+	*to = share_entry(from, e, page_array);
+	vm_count(VM_fork_shared_tables);
+	return 0;
 }
 
-/* Copies one group of entries. */
-static int copy_group(struct page *dst, struct page *src, unsigned first, struct tree_copy *how)
+/* Copies src entry by entry into dst, which is new and empty; src is locked. As tree_copy_table(). */
+static int copy_entries(struct page *dst, struct page *src, struct tree_copy *how)
 {
 	pte_t *from = table_entries(src), *to = table_entries(dst);
-	unsigned live = 0;
+	unsigned first;
 	int err = 0;
 
-	for (unsigned i = first; i < first + TABLE_GROUP && !err; i++) {
-		if (pte_none(pte_load(&from[i])))
-			continue;
-		err = copy_entry(&from[i], &to[i], src->level, how);
-		live += !pte_none(to[i]);
+	table_for_each_group (first, src) {
+		for (unsigned i = first; i < first + TABLE_GROUP && !err; i++) {
+			if (pte_none(pte_load(&from[i])))
+				continue;
+			err = copy_entry(&from[i], &to[i], src->level, how);
+			if (pte_none(to[i]))
+				continue;
+			dst->table.live++;
+			table_note(dst, &to[i]);
+		}
+		if (err)
+			return err;
 	}
-	dst->table.live = (u16)(dst->table.live + live);
-	if (live)
-		table_note(dst, &to[first]);
-	return err;
+	src->table.groups = dst->table.groups; /* what was emptied since is known now */
+	dst->table = src->table;
+	return 0;
 }
 
 int tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how)
 {
-	unsigned first;
 	int err = 0;
 
 	spin_lock(&src->lock);
-	table_for_each_group (first, src) {
-		err = copy_group(dst, src, first, how);
-		if (err)
-			break;
+	if (src->level <= how->share_level) {
+		share_table(dst, src);
+		if (src->level == 1)
+			vm_count_n(VM_fork_shared_pages, dst->table.live);
+		else
+			vm_count_n(VM_fork_shared_tables, dst->table.live);
+	} else {
+		err = copy_entries(dst, src, how);
 	}
-	if (!err) /* what was emptied since is known now */
-		src->table.groups = dst->table.groups;
-	if (src->level == 1)
-		memcpy(dst->table.rss, src->table.rss, sizeof(dst->table.rss));
 	spin_unlock(&src->lock);
-	if (src->level == 1 && how->share_level)
-		vm_count_n(VM_fork_shared_pages, dst->table.live);
 	return err;
 }
 
@@ -254,11 +289,9 @@ static void unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t 
 {
 	struct page *old = pfn_to_page(pte_pfn(pte_load(slot)));
 
-	struct tree_copy share_all = {.share_level = old->level};
-
-	/* Sharing all that lies below cannot fail: nothing is allocated. */
-	if (tree_copy_table(new, old, &share_all))
-		panic("copying a table of level %u failed", old->level);
+	spin_lock(&old->lock);
+	share_table(new, old);
+	spin_unlock(&old->lock);
 	atomic_store(&new->mapcount, 1);
 	pte_store(slot, pte_make(page_to_pfn(new), TABLE_BITS));
 	mmu_flush_range(&mm->mmu, base, base + level_size(old->level + 1u));

@@ -78,14 +78,19 @@ static int show_environ(struct seq *s, void *arg)
 static int show_auxv(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
+	u64 auxv[MM_AUXV_WORDS] = {0};
 	size_t words = 0;
 
 	if (!o->mm)
 		return 0;
+	rwsem_read_lock(&o->mm->lock);
+	if (o->mm->areas)
+		memcpy(auxv, mm_auxv(o->mm), sizeof(auxv));
+	rwsem_read_unlock(&o->mm->lock);
 	do
 		words += 2;
-	while (words < ARRAY_SIZE(o->mm->saved_auxv) && o->mm->saved_auxv[words - 2]);
-	seq_write(s, o->mm->saved_auxv, words * sizeof(u64));
+	while (words < MM_AUXV_WORDS && auxv[words - 2]);
+	seq_write(s, auxv, words * sizeof(u64));
 	return 0;
 }
 

@@ -17,13 +17,15 @@
 #endif
 
 /* Read-modify-write: fully ordered, and the new value is returned. */
-#define atomic_add(p, v)  __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
-#define atomic_sub(p, v)  __atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST)
-#define atomic_or(p, v)	  __atomic_or_fetch(p, v, __ATOMIC_SEQ_CST)
-#define atomic_and(p, v)  __atomic_and_fetch(p, v, __ATOMIC_SEQ_CST)
-#define atomic_inc(p)	  atomic_add(p, 1)
-#define atomic_dec(p)	  atomic_sub(p, 1)
-#define atomic_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define atomic_add(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
+#define atomic_sub(p, v) __atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST)
+#define atomic_or(p, v)	 __atomic_or_fetch(p, v, __ATOMIC_SEQ_CST)
+#define atomic_and(p, v) __atomic_and_fetch(p, v, __ATOMIC_SEQ_CST)
+#define atomic_inc(p)	 atomic_add(p, 1)
+#define atomic_dec(p)	 atomic_sub(p, 1)
+/* Returns what was there before, for who tests that alone. */
+#define atomic_fetch_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+#define atomic_xchg(p, v)      __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 
 /* True where *p held `old` and now holds `new`; else *oldp is what it held. */
 #define atomic_cas(p, oldp, new) \
