@@ -146,7 +146,7 @@ static int copy_mm(struct task *t, const struct fork_request *r)
 		t->mm = mm;
 		return 0;
 	}
-	t->mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp, arch_fsbase(current));
+	t->mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp);
 	return t->mm ? 0 : -ENOMEM;
 }
 

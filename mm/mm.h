@@ -93,10 +93,10 @@ void mm_init(void);
 struct mm *mm_create(void) __must_check;
 /*
  * A copy of the parent's address space, copy-on-write as deep as vm_fork_share_level says.
- * `stack` is the user stack pointer, `tls` where thread-local data lies: what both sides will write
- * first. NULL: no memory, and nothing has changed.
+ * `stack` is the user stack pointer: where both sides will write first. NULL: no memory, and nothing
+ * has changed.
  */
-struct mm *mm_fork(struct mm *parent, vaddr_t stack, vaddr_t tls) __must_check;
+struct mm *mm_fork(struct mm *parent, vaddr_t stack) __must_check;
 /*
  * The auxiliary vector that exec laid down: MM_AUXV_WORDS words, pairs ended by AT_NULL. It is the
  * family's, so fork need not copy it. The caller holds mm->lock and finds mm->areas set.

@@ -74,7 +74,7 @@ static void fork_at(int level)
 {
 	vm_fork_share_level = level;
 	start_counting();
-	child = mm_fork(parent, BASE, BASE);
+	child = mm_fork(parent, BASE);
 	CHECK(child);
 	tap_ok(sim_flushes_all + sim_flushes_range - flushes == 1,
 	       "fork: level %d flushes once, not once a page", level);

@@ -103,7 +103,7 @@ static void own_step(unsigned cpu, u64 *mine)
 /* Forks, and looks from the child twice at what the other threads go on writing. */
 static void fork_step(const u64 *mine)
 {
-	struct mm *child = mm_fork(mm, COMMON, COMMON);
+	struct mm *child = mm_fork(mm, COMMON);
 	u64 seen[THREADS];
 	unsigned page = (unsigned)rand_below(PAGES), i;
 

@@ -597,7 +597,7 @@ static void op_fork(struct op *o)
 		return;
 	}
 	DOING("process %u forks %u", (unsigned)(o->p - o->m->proc), (unsigned)(child - o->m->proc));
-	child->mm = mm_fork(o->p->mm, slot_va(choose(o, SLOTS)), slot_va(choose(o, SLOTS)));
+	child->mm = mm_fork(o->p->mm, slot_va(choose(o, SLOTS)));
 	if (!child->mm) {
 		if (!memory_was_short())
 			WRONG("no memory");
