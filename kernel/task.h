@@ -108,6 +108,7 @@ struct task {
 #define WORK_SIGNAL  (1u << 1) /* a signal may be pending */
 #define WORK_TIMER   (1u << 2) /* an interval timer of the process has run out */
 #define WORK_START   (1u << 3) /* a new task's first step */
+#define WORK_REGS    (1u << 4) /* a call put others in the place of the program's registers */
 
 /* An interval timer that counts CPU time: by its own process's ticks, with interrupts off. */
 struct cpu_itimer {

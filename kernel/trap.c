@@ -114,6 +114,8 @@ void return_to_user(struct regs *regs)
 	struct task *t = current;
 	u32 work = atomic_load(&t->work);
 
+	if (work & WORK_REGS)
+		atomic_and(&t->work, ~WORK_REGS); /* who comes by here loads them all */
 	if (work & WORK_START)
 		task_first_step(t);
 	if (work & WORK_RESCHED)

@@ -165,6 +165,7 @@ void arch_exec(struct regs *regs, vaddr_t entry, vaddr_t stack)
 	struct percpu *p = this_cpu();
 	u64 flags;
 
+	atomic_or(&t->work, WORK_REGS);
 	memset(regs, 0, sizeof(*regs));
 	regs->orig_rax = ~0ull;
 	regs->rip = regs_rip(entry);

@@ -4,6 +4,7 @@
  *	syscall_entry	SYSCALL: RIP in RCX, RFLAGS in R11, nothing on any stack
  *	trap_common	exceptions and interrupts, whose stubs push the rest of struct regs
  *	paranoid_*	exceptions that may come anywhere, even before SWAPGS: stacks of their own
+ *	call_done	the way back from a call that left nothing to do: what C clobbers, and SYSRET
  *	user_return	the way back: work first, then SYSRET where it can say it all, else IRET
  *
  * In user mode GS_BASE is the user's and KERNEL_GS_BASE the kernel's; SWAPGS at each crossing
@@ -82,6 +83,26 @@ syscall_entry:
 	call *%r10
 call_done:
 	movq %rax, REGS_RAX(%rsp)
+	/*
+	 * Without work the registers in memory are those that the program came with, and RBX and
+	 * R12 to R15, which C keeps, are still in the CPU.
+	 */
+	cli
+	movq %gs:PERCPU_CURRENT, %rcx
+	cmpl $0, TASK_WORK(%rcx)
+	jne user_work
+	movq REGS_RIP(%rsp), %rcx
+	movq REGS_RFLAGS(%rsp), %r11
+	movq REGS_RDI(%rsp), %rdi
+	movq REGS_RSI(%rsp), %rsi
+	movq REGS_RDX(%rsp), %rdx
+	movq REGS_R10(%rsp), %r10
+	movq REGS_R9(%rsp), %r9
+	movq REGS_R8(%rsp), %r8
+	movq REGS_RBP(%rsp), %rbp
+	movq REGS_RSP(%rsp), %rsp
+	swapgs
+	sysretq
 
 	.globl user_return
 user_return:

@@ -261,6 +261,7 @@ int arch_signal_return(struct regs *r, u64 *blocked)
 	if (take_fpu(c->fpstate))
 		return -EFAULT;
 	take_altstack(&uc.stack, r->rsp);
+	atomic_or(&current->work, WORK_REGS);
 	*r = (struct regs){
 	    .r8 = c->r8,
 	    .r9 = c->r9,

@@ -432,22 +432,29 @@ static void edit_context(int sig, siginfo_t *si, void *context)
 
 	hits++;
 	uc->uc_mcontext.gregs[REG_RAX] = 4242;
+	uc->uc_mcontext.gregs[REG_RBX] = 1001;
+	uc->uc_mcontext.gregs[REG_R12] = 1002;
 	sigaddset(&uc->uc_sigmask, SIGUSR2);
 }
 
 TEST(context_can_be_edited)
 {
 	struct sigaction sa = {.sa_sigaction = edit_context, .sa_flags = SA_SIGINFO};
+	register long r12 __asm__("r12") = 2;
+	long r, rbx = 1, self = getpid();
 	sigset_t now;
-	long r;
 
 	sigaction(SIGUSR1, &sa, NULL);
 	r = SYS_kill;
+	/* The frame is one that SYSRET could return to: C's registers must come from it all the same. */
 	__asm__ volatile("syscall"
-			 : "+a"(r)
-			 : "D"((long)getpid()), "S"((long)SIGUSR1)
+			 : "+a"(r), "+b"(rbx), "+r"(r12)
+			 : "D"(self), "S"((long)SIGUSR1)
 			 : "rcx", "r11", "memory");
+	self = r12; /* before a call can change them */
 	EQ(r, 4242);
+	EQ(rbx, 1001);
+	EQ(self, 1002);
 	sigprocmask(SIG_SETMASK, NULL, &now);
 	CHECK(sigismember(&now, SIGUSR2));
 }
