@@ -41,6 +41,15 @@ struct mmu {
 	u64 cpus; /* bit n: CPU n may cache translations of this tree. Atomic. */
 };
 
+/*
+ * True where another CPU may cache translations of the tree. One that starts to walk it later sees
+ * what was changed by a full barrier before this was asked.
+ */
+static inline bool mmu_elsewhere(const struct mmu *m)
+{
+	return atomic_load(&m->cpus) & ~BIT(cpu_id());
+}
+
 /* Fills the kernel's share of a new root (zeroed by the caller). */
 void mmu_init_root(pte_t *root);
 /* Takes it out again, so that a root with no user entries left is full of zeros. */

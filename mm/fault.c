@@ -10,9 +10,9 @@
  *	none, anonymous	zero page		new frame of zeros
  *	none, private	page of the file, RO	copy of the page of the file
  *	none, shared	page of the file, W where the area has it
- *	zero page	-			new frame of zeros
- *	one owner	-			W: reuse in place
+ *	one owner	-			W: reuse in place (this and what follows: mm/cow.c)
  *	several owners	-			copy
+ *	zero page	-			new frame of zeros
  *	shared, RO	-			W
  *
  * Frames are taken from the allocator, filled, and pages of files looked up, with the table locked:
@@ -21,19 +21,11 @@
  * Lock order: mm->lock shared, then the table, then the page cache or the allocator.
  */
 #include "kernel/errno.h"
-#include "mm/map.h"
+#include "mm/fault.h"
 #include "mm/pagecache.h"
-#include "mm/stat.h"
 
 #define FAULT_AROUND \
 	16 /* pages of a file mapped by one read fault, aligned, where they are cached */
-
-struct fault {
-	struct mm *mm;
-	struct area *area;
-	vaddr_t va; /* of the page */
-	unsigned access;
-};
 
 static bool allowed(const struct area *a, unsigned access)
 {
@@ -57,65 +49,6 @@ static bool satisfied(pte_t e, unsigned access)
 	return access != PROT_EXEC || !(e.v & PTE_NX);
 }
 
-static bool is_zero_page(pte_t e)
-{
-	return !pte_none(e) && pte_pfn(e) == zero_pfn;
-}
-
-static u64 write_bit(const struct area *a)
-{
-	return a->flags & VM_WRITE ? PTE_WRITE | PTE_DIRTY : 0;
-}
-
-/* The entry for a new private frame: named after its area, mapped once, writable where the area is.
- */
-static pte_t private_entry(struct fault *f, struct page *p)
-{
-	p->anon.family = f->mm->family;
-	p->anon.index = area_index(f->area, f->va);
-	atomic_store(&p->mapcount, 1);
-	atomic_store(&f->area->has_anon, true);
-	return pte_make(page_to_pfn(p), area_pte_bits(f->area) | write_bit(f->area));
-}
-
-static void flush_page(struct fault *f)
-{
-	mmu_flush_range(&f->mm->mmu, f->va, f->va + PAGE_SIZE);
-}
-
-/*
- * Replaces a present entry by that of a private frame: no CPU may use the old frame once the new
- * one can be written. The table stays locked, so nobody takes the empty entry for a page to fill.
- */
-static void replace(struct fault *f, struct slot *s, pte_t new)
-{
-	struct page *old = pte_page(pte_load(s->pte));
-
-	if (old && old->kind == PAGE_ANON) { /* the counts stay as they are */
-		pte_take(s->pte);
-		flush_page(f);
-		pte_store(s->pte, new);
-	} else {
-		slot_take(f->mm, s);
-		flush_page(f);
-		slot_fill(f->mm, s, new, RSS_ANON);
-	}
-	if (old)
-		tree_drop(old);
-}
-
-static void count_zero_fill(struct fault *f)
-{
-	vm_count(VM_zero_fill);
-	atomic_inc(&f->mm->stat.zero_fill);
-}
-
-static void count_copy(struct fault *f)
-{
-	vm_count(VM_cow_copy);
-	atomic_inc(&f->mm->stat.cow_copy);
-}
-
 static enum fault_result map_zeros(struct fault *f, struct slot *s)
 {
 	struct page *p;
@@ -128,7 +61,7 @@ static enum fault_result map_zeros(struct fault *f, struct slot *s)
 	p = page_alloc(PAGE_ANON, 0, ALLOC_ZERO);
 	if (!p)
 		return FAULT_OOM;
-	slot_fill(f->mm, s, private_entry(f, p), RSS_ANON);
+	slot_fill(f->mm, s, private_entry(f, p, f->va), RSS_ANON);
 	count_zero_fill(f);
 	return FAULT_OK;
 }
@@ -153,7 +86,7 @@ static enum fault_result copy_cache(struct fault *f, struct slot *s, struct page
 	if (!p)
 		return FAULT_OOM;
 	mmu_copy_frame(page_to_pfn(p), page_to_pfn(cache));
-	slot_fill(f->mm, s, private_entry(f, p), RSS_ANON);
+	slot_fill(f->mm, s, private_entry(f, p, f->va), RSS_ANON);
 	count_copy(f);
 	return FAULT_OK;
 }
@@ -185,39 +118,21 @@ static enum fault_result map_file(struct fault *f, struct slot *s)
 /* A write to a present entry without W. */
 static enum fault_result resolve_write(struct fault *f, struct slot *s, pte_t e)
 {
-	struct page *old = pte_page(e), *p;
-
-	if (!area_is_private(f->area)) {
-		pte_store(s->pte, pte_with(e, PTE_WRITE | PTE_DIRTY));
-		return FAULT_OK;
-	}
-	if (old && old->kind == PAGE_ANON && page_sole_owner(old)) {
-		/* A CPU that has the old right cached faults once more, and finds this done. */
-		pte_store(s->pte, pte_with(e, PTE_WRITE | PTE_DIRTY));
-		vm_count(VM_cow_reuse);
-		atomic_inc(&f->mm->stat.cow_reuse);
-		return FAULT_OK;
-	}
-	p = page_alloc(PAGE_ANON, 0, is_zero_page(e) ? ALLOC_ZERO : 0);
-	if (!p)
-		return FAULT_OOM;
-	if (is_zero_page(e)) {
-		count_zero_fill(f);
-	} else {
-		mmu_copy_frame(page_to_pfn(p), pte_pfn(e));
-		count_copy(f);
-	}
-	replace(f, s, private_entry(f, p));
+	if (area_is_private(f->area))
+		return cow_write(f, s);
+	pte_store(s->pte, pte_with(e, PTE_WRITE | PTE_DIRTY));
 	return FAULT_OK;
 }
 
-/* The entry's frame is there but hidden or fetched from: its bits follow the area again. */
+/*
+ * The entry's frame is there but hidden or fetched from: its bits follow the area again. It gets more
+ * rights than it had, so a CPU that has the old ones cached faults, and that drops them.
+ */
 static void resolve_bits(struct fault *f, struct slot *s, pte_t e)
 {
 	u64 keep = e.v & (PTE_PFN_MASK | PTE_DIRTY | PTE_WRITE);
 
 	pte_store(s->pte, (pte_t){keep | area_pte_bits(f->area)});
-	flush_page(f);
 }
 
 /* Step 3. */

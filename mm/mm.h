@@ -57,6 +57,9 @@ struct mm {
 	s64 rss[RSS_KINDS];  /* entries that map a counted frame, by kind. Atomic. */
 	u64 table_frames;    /* tables referenced by this tree, shared ones too: VmPTE. Atomic. */
 	struct mm_stat stat; /* atomic, each */
+	vaddr_t
+	    streak_next; /* the page behind the last one that was copied on write, and how many */
+	u64 streak_run;	 /* such faults went on at it in a row: mm/cow.c's guesses. Atomic. */
 
 	u32 refs;	 /* tasks, and whoever looks through /proc. Atomic. */
 	u32 users;	 /* tasks alone; the last one out tears the areas down. Atomic. */
@@ -169,3 +172,7 @@ int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct pa
 #define FORK_SHARE_MAX	TABLE_LEVELS
 #define FORK_SHARE_AUTO (TABLE_LEVELS + 1) /* "auto": as mm/fork.c says */
 extern int vm_fork_share_level;
+
+/* /proc/sys/vm/cow_streak: pages that one fault may resolve in a sequential streak of writes, up to
+ * 32. 1: none but its own. */
+extern unsigned vm_cow_streak;

@@ -14,6 +14,7 @@
 	X(pgfree)	  /* frames given back */                                                \
 	X(cow_copy)	  /* write faults that copied a frame */                                 \
 	X(cow_reuse)	  /* write faults in which the last owner kept its frame */              \
+	X(cow_ahead)	  /* pages of either kind that were resolved before they were written */ \
 	X(cow_table_copy) /* tables copied because a tree that shares them wrote below */        \
 	X(cow_rearm)	  /* upper entries made writable again by the last owner of the table */ \
 	X(cow_huge_copy)  /* 2 MiB copied at once */                                             \

@@ -10,6 +10,9 @@
  *	count	page->mapcount is the number of entries, in all tables, that reference the frame
  *	protect	an upper entry has W only where the table below it has mapcount 1. A leaf entry has
  *		W only where its frame has mapcount 1 and refcount 1, or where it is PTE_SHARED.
+ *	busy	an entry about to reference something else is PTE_BUSY while CPUs let go of what it
+ *		referenced: only its table's lock, which is given up meanwhile, keeps others out of
+ *		the rest of the table. Holders of mm->lock exclusive find none.
  *	own	an entry changes only while its path is owned (clearing W is free: on a shared path
  *		it has no effect, since the CPU takes the AND of all the W on its way)
  *	live	table.live is the number of entries that are not none; table.rss splits those of
@@ -69,12 +72,17 @@ void table_free(struct page *table)
 	page_put(table);
 }
 
-/* Drops what a table nobody references any more references in turn. It is left full of zeros. */
+/*
+ * Drops what a table nobody references any more references in turn. It is left full of zeros. Who
+ * came to it by an entry that is gone now may still read it, under its lock, and is waited for.
+ */
 static void drop_table(struct page *table)
 {
 	pte_t *e = table_entries(table);
 	unsigned first;
 
+	spin_lock(&table->lock);
+	spin_unlock(&table->lock);
 	table_for_each_group (first, table) {
 		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
 			struct page *p;
@@ -280,12 +288,33 @@ static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct p
 	atomic_inc(&mm->table_frames);
 }
 
+void tree_flush_busy(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end)
+{
+	bool far = mmu_elsewhere(&mm->mmu);
+
+	if (unlikely(far))
+		spin_unlock(&table->lock);
+	mmu_flush_range(&mm->mmu, start, end);
+	if (unlikely(far))
+		spin_lock(&table->lock);
+}
+
+/* Waits until nobody is about to replace an entry of a locked table. */
+static inline void wait_while_busy(struct page *table, const pte_t *pte)
+{
+	while (unlikely(pte_busy(pte_load(pte)))) {
+		spin_unlock(&table->lock);
+		cpu_relax();
+		spin_lock(&table->lock);
+	}
+}
+
 /*
- * Replaces a shared table by the copy `new`. The parent is locked and owned. The other trees may
- * change the old table as soon as its mapcount says that they own it, so this tree's CPUs let go of
- * it first.
+ * Replaces a shared table by the copy `new`, and returns the old one for the caller to drop. The
+ * parent is locked and owned. The other trees may change the old table as soon as its mapcount says
+ * that they own it, so this tree's CPUs let go of it first.
  */
-static void unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t base)
+static struct page *unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t base)
 {
 	struct page *old = pfn_to_page(pte_pfn(pte_load(slot)));
 
@@ -293,15 +322,16 @@ static void unshare_table(struct mm *mm, pte_t *slot, struct page *new, vaddr_t 
 	share_table(new, old);
 	spin_unlock(&old->lock);
 	atomic_store(&new->mapcount, 1);
+	pte_make_busy(slot);
+	tree_flush_busy(mm, virt_to_page(slot), base, base + level_size(old->level + 1u));
 	pte_store(slot, pte_make(page_to_pfn(new), TABLE_BITS));
-	mmu_flush_range(&mm->mmu, base, base + level_size(old->level + 1u));
-	tree_drop(old);
 	vm_count(VM_cow_table_copy);
+	return old;
 }
 
 pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va)
 {
-	struct page *parent = virt_to_page(slot), *spare = NULL, *child;
+	struct page *parent = virt_to_page(slot), *spare = NULL, *old = NULL, *child;
 	unsigned level = parent->level;
 	pte_t e = pte_load(slot);
 
@@ -311,6 +341,7 @@ pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va)
 			return NULL;
 	}
 	spin_lock(&parent->lock);
+	wait_while_busy(parent, slot);
 	e = pte_load(slot); /* another thread may have been here while the lock was not held */
 	if (pte_none(e)) {
 		ASSERT(spare); /* it was none before: only an exclusive holder removes tables */
@@ -323,12 +354,14 @@ pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va)
 			vm_count(VM_cow_rearm);
 		} else {
 			ASSERT(spare); /* mapcount 1 is stable while mm->lock is held */
-			unshare_table(mm, slot, spare, ALIGN_DOWN(va, level_size(level)));
+			old = unshare_table(mm, slot, spare, ALIGN_DOWN(va, level_size(level)));
 			spare = NULL;
 		}
 	}
 	e = pte_load(slot);
 	spin_unlock(&parent->lock);
+	if (old)
+		tree_drop(old);
 	if (spare) {
 		spare->flags |= PAGE_ZEROED;
 		table_free(spare);
@@ -349,6 +382,7 @@ int tree_own(struct mm *mm, vaddr_t va, struct slot *s)
 	s->table = virt_to_page(table);
 	s->pte = &table[level_index(va, 1)];
 	spin_lock(&s->table->lock);
+	wait_while_busy(s->table, s->pte);
 	return 0;
 }
 
@@ -375,6 +409,17 @@ pte_t slot_take(struct mm *mm, struct slot *s)
 	count_leaf(mm, s->table, pte_rss_kind(old), -1);
 	s->table->table.live--;
 	return old;
+}
+
+void slot_replace(struct mm *mm, struct slot *s, pte_t new)
+{
+	enum rss_kind was = pte_rss_kind(pte_load(s->pte));
+
+	if (was != RSS_ANON) {
+		count_leaf(mm, s->table, was, -1);
+		count_leaf(mm, s->table, RSS_ANON, 1);
+	}
+	pte_store(s->pte, new);
 }
 
 pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s)

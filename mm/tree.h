@@ -93,7 +93,7 @@ static inline pte_t *tree_own_child(struct mm *mm, pte_t *slot, vaddr_t va)
 
 /*
  * Owns the path to va down to its leaf table, making tables where there are none, and returns the
- * leaf entry with its table locked; slot_put() ends that. The caller holds mm->lock. 0 or -ENOMEM:
+ * leaf entry, not busy, with its table locked; slot_put() ends that. The caller holds mm->lock. 0 or -ENOMEM:
  * what was owned on the way stays owned, which nobody can tell.
  */
 int __must_check tree_own(struct mm *mm, vaddr_t va, struct slot *s);
@@ -109,6 +109,22 @@ static inline void slot_put(struct slot *s)
  */
 void slot_fill(struct mm *mm, struct slot *s, pte_t new, enum rss_kind kind);
 pte_t slot_take(struct mm *mm, struct slot *s);
+
+/* Replaces an owned, locked leaf entry by that of a private frame, RSS following. */
+void slot_replace(struct mm *mm, struct slot *s, pte_t new);
+
+/* Its place in the table. */
+static inline unsigned slot_index(const struct slot *s)
+{
+	return ((u64)s->pte & ~PAGE_MASK) / sizeof(pte_t);
+}
+
+/*
+ * After entries of a locked table, which map [start, end), were made busy: no CPU has anything of
+ * them cached on return. The lock is given up meanwhile where other CPUs must be reached; nobody
+ * changes a busy entry.
+ */
+void tree_flush_busy(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end);
 
 /* Drops one entry's reference to a frame; a table nobody references any more drops its entries in
  * turn. */

@@ -1,5 +1,5 @@
 /*
- * Page-table entries of x86-64 (Intel SDM volume 3, section 4.5) and the two software bits that
+ * Page-table entries of x86-64 (Intel SDM volume 3, section 4.5) and the three software bits that
  * Calf keeps in them. Pure functions: the simulated MMU of the host tests uses them as they are.
  */
 #pragma once
@@ -22,6 +22,7 @@ typedef struct {
 #define PTE_GLOBAL   BIT(8)
 #define PTE_SHARED   BIT(9)  /* software: of a MAP_SHARED area, so W says nothing of owners */
 #define PTE_NOACCESS BIT(10) /* software: holds a frame that PROT_NONE hides; PRESENT is 0 */
+#define PTE_BUSY     BIT(11) /* software: being replaced; references what it did, PRESENT and W are 0 */
 #define PTE_NX	     BIT(63)
 
 #define PTE_PFN_MASK 0x000ffffffffff000ull
@@ -56,6 +57,11 @@ static inline bool pte_writable(pte_t e)
 static inline bool pte_shared(pte_t e)
 {
 	return e.v & PTE_SHARED;
+}
+
+static inline bool pte_busy(pte_t e)
+{
+	return e.v & PTE_BUSY;
 }
 
 static inline bool pte_has(pte_t e, u64 bits)
@@ -94,4 +100,10 @@ static inline void pte_clear_bits(pte_t *p, u64 bits)
 static inline pte_t pte_take(pte_t *p)
 {
 	return (pte_t){atomic_xchg(&p->v, 0)};
+}
+
+/* Lets nobody through the entry; a full barrier. Its table is locked, so only A and D could change. */
+static inline void pte_make_busy(pte_t *p)
+{
+	(void)atomic_xchg(&p->v, (pte_load(p).v & ~(PTE_PRESENT | PTE_WRITE)) | PTE_BUSY);
 }

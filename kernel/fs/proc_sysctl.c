@@ -249,6 +249,17 @@ static int audit(s64 v)
 	return mm_audit() ? 0 : -EIO;
 }
 
+static s64 cow_streak_get(void)
+{
+	return vm_cow_streak;
+}
+
+static int cow_streak_set(s64 v)
+{
+	vm_cow_streak = (unsigned)v;
+	return 0;
+}
+
 static int fork_share_show(struct seq *s, void *arg)
 {
 	(void)arg;
@@ -280,6 +291,7 @@ static ssize_t fork_share_write(struct proc_open *o, char *text, size_t len)
 
 static const struct proc_entry vm_entries[] = {
     KNOB_("audit", 0200, .min = 1, .max = 1, .set = audit),
+    KNOB_("cow_streak", 0644, .min = 1, .max = 32, .get = cow_streak_get, .set = cow_streak_set),
     KNOB_("drop_caches", 0200, .min = 1, .max = 4, .set = drop_caches),
     KNOB_("fail_nth", 0644, .max = INT64_MAX, .get = fail_nth_get, .set = fail_nth_set),
     {.name = "fork_share_level",

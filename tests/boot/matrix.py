@@ -61,7 +61,7 @@ def names_of(program):
 
 
 SMOKE = ("fork", "map")
-FORKING = ("advise", "counts", "fork", "kwrite", "protect", "remap", "shared", "smaps", "spawn")
+FORKING = ("advise", "counts", "fork", "kwrite", "protect", "remap", "shared", "smaps", "spawn", "streak")
 
 # Each value of each axis, and each pair that has a reason to fail together.
 COVERING = [

@@ -125,6 +125,50 @@ static void test_level(int level)
 	tap_ok(frames_taken() == 0, "fork: level %d: and take no frame", level);
 }
 
+/* Writes page after page, up to `n` of them. */
+static void write_some(u64 n, u64 value)
+{
+	for (u64 i = 0; i < n; i++) {
+		u64 v = value + i;
+
+		CHECK(sim_write(BASE + i * PAGE_SIZE, &v, sizeof(v)) == FAULT_OK);
+	}
+}
+
+static void test_streak(int level)
+{
+	u64 faults, copies;
+
+	write_all(parent, 1000);
+	fork_at(level);
+	sim_run(0, parent);
+	start_counting();
+	write_some(4, 2000);
+	tap_ok(since(VM_cow_copy) == 4 && since(VM_pgfault) == 4,
+	       "streak: level %d: four in a row are none yet", level);
+	start_counting();
+	write_some(7, 2000);
+	copies = since(VM_cow_copy);
+	tap_ok(copies >= 3 && copies <= 3 + 4, "streak: level %d: then %lu pages are copied for 3",
+	       level, copies);
+	start_counting();
+	write_all(parent, 2000);
+	faults = since(VM_pgfault);
+	copies += since(VM_cow_copy);
+	tap_ok(copies == PAGES - 4 && faults <= PAGES / 16 + 8,
+	       "streak: level %d: %lu faults for the rest", level, faults);
+	expect_all(child, 1000);
+	expect_all(parent, 2000);
+	exit_child();
+	fork_at(level);
+	exit_child();
+	start_counting();
+	write_all(parent, 3000);
+	tap_ok(since(VM_cow_copy) == 0 && frames_taken() == 0,
+	       "streak: level %d: the last owner keeps its frames, with %lu faults", level,
+	       since(VM_pgfault));
+}
+
 int main(void)
 {
 	u64 before;
@@ -133,6 +177,7 @@ int main(void)
 	frames_init_zero();
 	mm_init();
 	sim_forget_one_in = 0;
+	vm_cow_streak = 1; /* one fault a page */
 	alloc_trim();
 	before = frames_free();
 	test_touch();
@@ -148,6 +193,9 @@ int main(void)
 	tap_ok(since(VM_pgfault) == 0, "touch: and no fault the second time");
 	for (int level = 0; level < 5; level++)
 		test_level(level);
+	vm_cow_streak = 16;
+	for (int level = 1; level < 5; level++)
+		test_streak(level);
 	mm_put_user(parent);
 	sim_run(0, NULL);
 	alloc_trim();

@@ -37,6 +37,8 @@ void *map_memory(uint64_t bytes, bool shared, const char *what)
 	/* One fault for each 4 KiB, or no figure could be predicted. A kernel without huge pages
 	 * may refuse, and is right. */
 	madvise(p, bytes, MADV_NOHUGEPAGE);
+	madvise(p, bytes,
+		MADV_RANDOM); /* Calf copies several pages of a sequential streak at once */
 	return p;
 }
 

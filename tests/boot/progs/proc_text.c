@@ -97,6 +97,7 @@ TEST(stat_counts_faults_and_children)
 	struct stat_fields before, after;
 	unsigned char *p = map_private(64 * PAGE);
 
+	EQ(madvise(p, 64 * PAGE, MADV_RANDOM), 0); /* a fault a page */
 	read_stat("/proc/self/stat", &before);
 	for (int i = 0; i < 64; i++)
 		p[i * PAGE] = 1;
