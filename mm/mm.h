@@ -165,6 +165,21 @@ struct page_view {
 int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct page_view *, void *),
 	    void *arg);
 
+/* One table of a walk: what /proc/pid/pagetables sees. */
+struct table_view {
+	vaddr_t start;		  /* what it maps begins here */
+	const struct page *table; /* locked: its level, mapcount and live entries hold still */
+	bool writable;		  /* W is set in the entry that leads here; so it is of a root */
+};
+/* Where a table stands in a walk: those above come before what hangs below them. */
+u64 table_place(vaddr_t start, unsigned level);
+/*
+ * Calls fn for each table of the tree whose place is `from` or later, in the order of their places.
+ * Locks, and what fn may do, as for mm_walk(). Stops early where fn returns nonzero, and returns that.
+ */
+int mm_walk_tables(struct mm *mm, u64 from, int (*fn)(const struct table_view *, void *),
+		   void *arg);
+
 /*
  * fork_share=N on the command line, /proc/sys/vm/fork_share_level: what hangs below this level of
  * the tree is shared by fork. 0 copies data too, 1 shares data frames, up to 4: all but the root.

@@ -1,4 +1,4 @@
-/* Reading a tree page by page, without changing it: /proc's view. */
+/* Reading a tree page by page, or table by table, without changing it: /proc's view. */
 #include "mm/tree.h"
 
 struct walk {
@@ -57,4 +57,45 @@ int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct pa
 	struct walk w = {fn, arg};
 
 	return walk_table(&w, mm->root, start, end, 1);
+}
+
+struct table_walk {
+	int (*fn)(const struct table_view *, void *);
+	void *arg;
+	u64 from;
+};
+
+u64 table_place(vaddr_t start, unsigned level)
+{
+	return start | (TABLE_LEVELS - level); /* start is a page's: its low bits are 0 */
+}
+
+/* The table that maps from `start` on, and what hangs below it. The tables above are locked. */
+static int walk_tables(const struct table_walk *w, struct page *table, vaddr_t start, bool writable)
+{
+	struct table_view v = {.start = start, .table = table, .writable = writable};
+	vaddr_t from = w->from & PAGE_MASK, size = level_size(table->level), va = start;
+	int r = 0;
+
+	spin_lock(&table->lock);
+	if (table_place(start, table->level) >= w->from)
+		r = w->fn(&v, w->arg);
+	if (from > start)
+		va = ALIGN_DOWN(from, size);
+	for (; table->level > 1 && va < min(start + size * TABLE_ENTRIES, USER_END) && !r;
+	     va += size) {
+		pte_t e = pte_load(&table_entries(table)[level_index(va, table->level)]);
+
+		if (!pte_none(e))
+			r = walk_tables(w, pfn_to_page(pte_pfn(e)), va, pte_writable(e));
+	}
+	spin_unlock(&table->lock);
+	return r;
+}
+
+int mm_walk_tables(struct mm *mm, u64 from, int (*fn)(const struct table_view *, void *), void *arg)
+{
+	struct table_walk w = {fn, arg, from};
+
+	return walk_tables(&w, mm->root, 0, true);
 }

@@ -149,6 +149,7 @@ int proc_show_status(struct seq *s, void *arg);
 int proc_show_maps(struct seq *s, void *arg);
 int proc_show_smaps(struct seq *s, void *arg);
 int proc_show_smaps_rollup(struct seq *s, void *arg);
+int proc_show_pagetables(struct seq *s, void *arg);
 int proc_show_mounts(struct seq *s, void *arg);
 int proc_show_mountinfo(struct seq *s, void *arg);
 int proc_show_filesystems(struct seq *s, void *arg);

@@ -383,6 +383,7 @@ static const struct inode_ops link_iops = {
 	     .mode = S_IFREG | 0400,                                                             \
 	     .flags = PROC_MM,                                                                   \
 	     .fops = &proc_pagemap_ops},                                                         \
+	    MM_FILE("pagetables", 0400, proc_show_pagetables),                                   \
 	    FILE_("personality", 0400, show_personality), LINK_("root"),                         \
 	    FILE_("schedstat", 0444, show_schedstat), TEXT_("sessionid", 0444, "4294967295"),    \
 	    MM_FILE("smaps", 0444, proc_show_smaps),                                             \
