@@ -3,11 +3,14 @@
  * From /proc/pid/maps (the areas), pagemap (which page is there, and in which frame) and kpagecount
  * (how many entries map that frame).
  *
+ * With --tables: its tree of page tables, from pagetables (see user/lib/pagetables.c).
+ *
  * Where an area has more pages than cells, a cell stands for several, and shows the kind that most
  * of those present are.
  */
 #include "user/lib/io.h"
 #include "user/lib/options.h"
+#include "user/lib/pagetables.h"
 #include "user/lib/procfs.h"
 #include "user/lib/term.h"
 #include "user/lib/units.h"
@@ -52,7 +55,7 @@ struct area {
 };
 
 static uint64_t columns = 64, rows = 6;
-static bool no_color, all_areas;
+static bool no_color, all_areas, tables;
 
 static int pagemap_fd, count_fd;
 static uint64_t zero_frame; /* 0: not known */
@@ -61,6 +64,8 @@ static const struct option_spec options[] = {
     {"rows", 'r', OPTION_COUNT, &rows, "N", "of an area, at most", 1, 10000},
     {"columns", 'c', OPTION_COUNT, &columns, "N", "cells in a row", 8, 4096},
     {"all", 'a', OPTION_FLAG, &all_areas, NULL, "also areas without a page", 0, 0},
+    {"tables", 't', OPTION_FLAG, &tables, NULL, "its page tables instead, and who shares them", 0,
+     0},
     {"no-color", 0, OPTION_FLAG, &no_color, NULL, "plain text", 0, 0},
     {0},
 };
@@ -70,7 +75,8 @@ static const struct program_spec program = {
     .operand = "PID",
     .summary = "Draws the memory of a process, a cell a page, and sums up what is shared.\n",
     .options = options,
-    .notes = "  cowmap $$     the shell's own\n",
+    .notes = "  cowmap $$            the shell's own\n"
+	     "  cowmap --tables $$   its page tables (Calf only)\n",
 };
 
 /* The frame that reads of untouched memory see: found by doing it. */
@@ -267,6 +273,11 @@ int main(int argc, char **argv)
 
 	if (no_color || !isatty(STDOUT_FILENO))
 		term_no_color();
+	if (tables) {
+		if (!pagetables_draw(pid))
+			err(STATUS_TROUBLE, "the page tables of process %d", (int)pid);
+		return STATUS_OK;
+	}
 	fd = open_of(pid, "maps");
 	maps = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!maps)
