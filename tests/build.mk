@@ -42,15 +42,18 @@ boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
 
 # --- all together -------------------------------------------------------------------------------
 
+# tests/bench: each budget of tests/bench/budgets.csv is a case, too.
+BENCH_CASES ?=
+
 # The unit binaries and each test on each machine are pytest cases, so its last line counts all.
 PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(PYTEST) -c tests/boot/pytest.ini \
-	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit
+	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit $(BENCH_CASES)
 
 # The builds take what make was given, and $(JOBS) where it was given nothing.
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
 .PHONY: test test-all test-build
-test-build: all unit-build tsan-build fuzz-build boot-progs
+test-build: all unit-build tsan-build fuzz-build boot-progs $(BENCH_OUT)/micro
 
 test:
 	@$(MAKE) --no-print-directory deps

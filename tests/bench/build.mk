@@ -2,9 +2,9 @@
 BENCH_OUT := build/bench
 BENCHFLAGS ?=
 
-$(BENCH_OUT)/micro: tests/bench/micro.c
+$(BENCH_OUT)/micro: tests/bench/micro.c tests/bench/forks.c tests/bench/micro.h
 	@mkdir -p $(@D)
-	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -o $@ $<
+	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -o $@ $(filter %.c,$^)
 
 .PHONY: bench bench-check
 bench:

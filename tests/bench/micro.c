@@ -8,29 +8,27 @@
  * N idle children at a time tell what one of them takes of MemFree. As /init, it mounts /proc and
  * switches the machine off afterwards.
  */
+#include "micro.h"
+
 #include <errno.h>
 #include <spawn.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
-
 extern char **environ;
 static const char *self = "/proc/self/exe";
-static uint64_t clock_cost;
+uint64_t clock_cost;
 
-static uint64_t now(void)
+uint64_t now(void)
 {
 	struct timespec t;
 
@@ -38,15 +36,21 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-static void die(const char *what)
+void die(const char *what)
 {
 	printf("micro: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
-static void report(const char *name, uint64_t total, uint64_t rounds)
+void report(const char *name, uint64_t total, uint64_t rounds)
 {
 	printf("%-28s %llu\n", name, (unsigned long long)((total - clock_cost) / rounds));
+	fflush(stdout);
+}
+
+void report_plain(const char *name, long value)
+{
+	printf("%-28s %ld\n", name, value);
 	fflush(stdout);
 }
 
@@ -63,7 +67,7 @@ static void measure_clock(void)
 	clock_cost = best;
 }
 
-static char *map(size_t bytes)
+char *map(size_t bytes)
 {
 	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -73,13 +77,13 @@ static char *map(size_t bytes)
 	return p;
 }
 
-static void touch(volatile char *p, size_t pages)
+void touch(volatile char *p, size_t pages)
 {
 	for (size_t i = 0; i < pages; i++)
 		p[i * PAGE] = (char)i;
 }
 
-static void wait_for(pid_t pid)
+void wait_for(pid_t pid)
 {
 	int status;
 
@@ -150,96 +154,6 @@ static void faults(void)
 	report("munmap_page", now() - t, N);
 	close(fd[0]);
 	close(fd[1]);
-}
-
-/* KiB of free memory, where /proc says so. */
-static long mem_free(void)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kib = -1;
-
-	while (f && kib < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %ld", &kib) != 1)
-			kib = -1;
-	if (f)
-		fclose(f);
-	return kib;
-}
-
-static void idle_children(const char *name, int children)
-{
-	int ready[2], go[2];
-	long before, after;
-	char c = 0;
-
-	if (pipe(ready) || pipe(go))
-		die("pipe");
-	mem_free(); /* whatever a first read of meminfo takes is taken now */
-	before = mem_free();
-	for (int i = 0; i < children; i++) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			die("fork");
-		if (!pid) {
-			close(go[1]);
-			if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 0)
-				_exit(1);
-			_exit(0);
-		}
-	}
-	for (int i = 0; i < children; i++)
-		if (read(ready[0], &c, 1) != 1)
-			die("read");
-	after = mem_free();
-	close(go[1]);
-	for (int i = 0; i < children; i++)
-		if (wait(NULL) < 0)
-			die("wait");
-	close(go[0]);
-	close(ready[0]);
-	close(ready[1]);
-	printf("idle_child_kib_%-13s %ld\n", name, (before - after) / children);
-}
-
-static void forks(const char *name, int rounds, size_t mib, int children)
-{
-	size_t pages = mib * 256;
-	char *p = pages ? map(pages * PAGE) : NULL, label[64];
-	uint64_t returns = 0, all = 0;
-
-	if (p)
-		touch(p, pages);
-	for (int i = 0; i <= rounds; i++) {
-		uint64_t t = now(), r;
-		pid_t pid = fork();
-
-		if (!pid)
-			_exit(0);
-		r = now();
-		wait_for(pid);
-		if (i) { /* the first one warms up */
-			returns += r - t - clock_cost;
-			all += now() - t - clock_cost;
-		}
-	}
-	snprintf(label, sizeof(label), "fork_%s", name);
-	report(label, returns + clock_cost, (uint64_t)rounds);
-	snprintf(label, sizeof(label), "fork_exit_wait_%s", name);
-	report(label, all + clock_cost, (uint64_t)rounds);
-	if (p) {
-		struct rusage a, b;
-
-		getrusage(RUSAGE_SELF, &a);
-		touch(p, pages);
-		getrusage(RUSAGE_SELF, &b);
-		snprintf(label, sizeof(label), "faults_after_exit_%s", name);
-		printf("%-28s %ld\n", label, b.ru_minflt - a.ru_minflt);
-	}
-	idle_children(name, children);
-	if (p)
-		munmap(p, pages * PAGE);
 }
 
 /* On its own, since a vfork child runs on this very frame. */
@@ -334,17 +248,21 @@ int main(int argc, char **argv)
 		self = "/init";
 	}
 	measure_clock();
-	printf("%-28s %llu\n", "clock", (unsigned long long)clock_cost);
+	report_plain("clock", (long)clock_cost);
 	syscalls();
 	faults();
 	forks("small", 50, 0, children);
 	spawns();
 	ping_pong();
+	fork_areas();
+	fork_descriptors();
+	fork_storms(64);
 	for (char *s = strtok(sizes, ","); s; s = strtok(NULL, ",")) {
+		size_t mib = strtoul(s, NULL, 0);
 		char name[32];
 
-		snprintf(name, sizeof(name), "%luM", strtoul(s, NULL, 0));
-		forks(name, 3, strtoul(s, NULL, 0), children);
+		snprintf(name, sizeof(name), "%zuM", mib);
+		forks(name, 3, mib, mib > 1024 ? 1 : children);
 	}
 	printf("micro: done\n");
 	fflush(stdout);

@@ -1,0 +1,194 @@
+"""The table and the pictures of what tests/bench/run.py measured."""
+
+import csv
+
+from measure import OUT, budgets
+
+COLORS = {"linux": "#222222", "0": "#9467bd", "1": "#ff7f0e", "2": "#17becf", "3": "#8c9a3b", "4": "#7f7f7f"}
+MARKERS = {"linux": "s", "0": "v", "1": "o", "2": "^", "3": "D", "4": "x"}
+AUTO = dict(color="#d62728", marker="o")
+
+
+def table(results):
+    """Figures side by side; the last column is auto's part of Linux's."""
+    names = list(dict.fromkeys(n for figures in results.values() for n in figures if not n.endswith("largest")))
+    linux, auto = results.get("linux", {}), results.get("auto", {})
+    lines = [f"{'':24}" + "".join(f"{label(s):>15}" for s in results) + f"{'auto / Linux':>14}"]
+    for name in names:
+        line = f"{name:24}"
+        for figures in results.values():
+            line += f"{figures[name]:15,}" if name in figures else f"{'-':>15}"
+        line += f"{auto[name] / linux[name]:14.4f}" if linux.get(name) and name in auto else f"{'-':>14}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def write_csv(path, rows, head, measured):
+    with open(path, "w", newline="") as out:
+        out.write(f"# {measured}\n")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def write_results(path, results, measured):
+    rows = [(s, name, value) for s, figures in results.items() for name, value in figures.items()]
+    kinds = "instructions a path; faults_*: minor faults; idle_child_kib_*: KiB; *M: MiB touched"
+    write_csv(path, rows, ("system", "figure", "value"), f"{kinds}; {measured}")
+
+
+def read_results(path):
+    """The results, and what they were measured on."""
+    results = {}
+    with open(path, newline="") as source:
+        measured = source.readline().split("; ", 3)[3].strip()
+        for row in csv.DictReader(source):
+            results.setdefault(row["system"], {})[row["figure"]] = int(row["value"])
+    return results, measured
+
+
+def label(system):
+    return "Linux" if system == "linux" else f"Calf {system}"
+
+
+def long_label(system):
+    return "Linux (Debian 6.1)" if system == "linux" else f"Calf, share level {system}"
+
+
+def style(system):
+    if system not in COLORS:
+        return dict(AUTO, linewidth=2.6, markersize=5, zorder=5)
+    bold = system == "linux"
+    return dict(
+        color=COLORS[system],
+        marker=MARKERS[system],
+        markersize=5,
+        linewidth=2.4 if bold else 1.3,
+        zorder=4 if bold else 3,
+    )
+
+
+def size_name(mib):
+    return f"{mib} MiB" if mib < 1024 else f"{mib // 1024} GiB"
+
+
+def save(figure, name, folders):
+    for folder in folders:
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+        figure.savefig(folder / f"{name}.png", dpi=110, bbox_inches="tight")
+
+
+def footer(figure, measured):
+    figure.text(0.01, -0.01, measured, fontsize=7, color="#555555", va="top")
+
+
+def by_size(pyplot, results, prefix, title, ylabel, measured, from_zero=False):
+    """A line a system: the figure `prefix` against the memory touched, both axes logarithmic."""
+    figure, axes = pyplot.subplots(figsize=(8, 4.6), layout="constrained")
+    sizes = set()
+    for system, figures in results.items():
+        points = sorted(
+            (int(name[len(prefix) + 1 : -1]), value)
+            for name, value in figures.items()
+            if name.startswith(prefix + "_") and name.endswith("M") and name[len(prefix) + 1 : -1].isdigit()
+        )
+        sizes.update(mib for mib, _ in points)
+        if points:
+            axes.plot(*zip(*points), label=long_label(system), **style(system))
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("symlog", linthresh=1) if from_zero else axes.set_yscale("log")
+    if from_zero:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_ylim(bottom=10 ** int(len(str(int(axes.get_ylim()[0]))) - 1))
+    axes.set_xticks(sorted(sizes), [size_name(mib) for mib in sorted(sizes)])
+    axes.minorticks_off()
+    axes.grid(True, alpha=0.3)
+    axes.set_xlabel("memory that the parent has touched (logarithmic)")
+    axes.set_ylabel(f"{ylabel} (logarithmic)")
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    footer(figure, measured)
+    return figure
+
+
+def bars(pyplot, results, chosen, title, measured):
+    """Cost of each path of `chosen`, figure to text, on Linux and on Calf."""
+    systems = [s for s in ("linux", "1", "auto") if s in results]
+    height = 0.8 / len(systems)
+    figure, axes = pyplot.subplots(figsize=(8, 0.9 + 0.72 * len(chosen)), layout="constrained")
+    top = max(results[s].get(name, 0) for s in systems for name in chosen)
+    for at, system in enumerate(systems):
+        color = style(system)["color"]
+        for row, name in enumerate(chosen):
+            value = results[system].get(name)
+            if value is None:
+                continue
+            y = row + (at - (len(systems) - 1) / 2) * height
+            axes.barh(y, value, height=height * 0.92, color=color, label=None if row else long_label(system))
+            axes.text(value + top * 0.008, y, f"{value:,}", va="center", fontsize=8, color="#333333")
+    axes.set_yticks(range(len(chosen)), chosen.values(), fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, top * 1.12)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    axes.grid(True, axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("instructions")
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.legend(fontsize=9, loc="lower right")
+    footer(figure, measured)
+    return figure
+
+
+FAULTS = {
+    "read_fault": "read of untouched memory\n(zero page)",
+    "write_fault": "first write\n(512 of it zeroing)",
+    "cow_fault": "copy-on-write\n(512 of it copying)",
+    "reuse_fault": "write by the last owner,\na page",
+}
+PATHS = {
+    "fork_small": "fork, small process",
+    "fork_exit_wait_small": "fork + exit + wait, small",
+    "vfork_exit": "vfork + exit",
+    "posix_spawn_wait": "posix_spawn + wait",
+    "fork_exec_wait": "fork + exec + wait",
+    "pipe_round_trip": "pipe round trip",
+}
+
+
+def pictures(results, measured, folders):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "calf"
+    from matplotlib import pyplot
+
+    title = "fork: instructions until it returns"
+    save(by_size(pyplot, results, "fork", title, "instructions", measured), "fork", folders)
+    title = "Faults of a parent that writes all its memory again after its child's exit"
+    save(by_size(pyplot, results, "faults_after_exit", title, "minor faults", measured, True), "faults", folders)
+    title = "Memory that an idle child takes"
+    save(by_size(pyplot, results, "idle_child_kib", title, "KiB", measured), "idle", folders)
+    save(bars(pyplot, results, FAULTS, "What a fault costs", measured), "costs", folders)
+    save(bars(pyplot, results, PATHS, "What other paths cost", measured), "paths", [OUT])
+
+
+def elapsed_table(ratios):
+    """Calf's time as a part of Linux's."""
+    systems = list(ratios)
+    names = list(dict.fromkeys(name for values in ratios.values() for name in values))
+    lines = [f"{'elapsed, Calf / Linux':24}" + "".join(f"{label(s):>15}" for s in systems)]
+    for name in names:
+        cells = (f"{ratios[s][name]:15.3f}" if name in ratios[s] else f"{'-':>15}" for s in systems)
+        lines.append(f"{name:24}" + "".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+def check_table(system, figures):
+    """One line a budget, and whether all of them are kept."""
+    lines, good = [], True
+    for budget in budgets():
+        verdict, measured, limit = budget.verdict(figures)
+        good &= verdict == "ok"
+        lines.append(f"{verdict:8}{system:9}{budget.path:48}{measured:>36}  of {limit}")
+    return "\n".join(lines), good
