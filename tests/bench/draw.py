@@ -63,8 +63,8 @@ def style(system):
         color=COLORS[system],
         marker=MARKERS[system],
         markersize=5,
-        linewidth=2.4 if bold else 1.3,
-        zorder=4 if bold else 3,
+        linewidth=3.4 if bold else 1.3,
+        zorder=2 if bold else 3,  # what lies on Linux's line is seen on it
     )
 
 
@@ -94,13 +94,14 @@ def by_size(pyplot, results, prefix, title, ylabel, measured, from_zero=False):
         )
         sizes.update(mib for mib, _ in points)
         if points:
-            axes.plot(*zip(*points), label=long_label(system), **style(system))
+            axes.plot(*zip(*points), label=long_label(system), clip_on=not from_zero, **style(system))
     axes.set_xscale("log", base=2)
-    axes.set_yscale("symlog", linthresh=1) if from_zero else axes.set_yscale("log")
     if from_zero:
-        axes.set_ylim(bottom=0)
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 2)
     else:
-        axes.set_ylim(bottom=10 ** int(len(str(int(axes.get_ylim()[0]))) - 1))
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=10 ** (len(str(int(axes.get_ylim()[0]))) - 1))
     axes.set_xticks(sorted(sizes), [size_name(mib) for mib in sorted(sizes)])
     axes.minorticks_off()
     axes.grid(True, alpha=0.3)

@@ -24,8 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-static const char *self = "/proc/self/exe";
+const char *self = "/proc/self/exe";
 uint64_t clock_cost;
 
 uint64_t now(void)
@@ -234,6 +233,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--nothing"))
 		_exit(0);
+	if (argc > 1 && !strcmp(argv[1], "--ballast"))
+		ballast();
 	for (int i = 1; i + 1 < argc; i++) {
 		if (!strcmp(argv[i], "--sizes"))
 			snprintf(sizes, sizeof(sizes), "%s", argv[++i]);

@@ -8,6 +8,8 @@
 
 #define PAGE 4096ul
 
+extern char **environ;
+extern const char *self;    /* this program's path */
 extern uint64_t clock_cost; /* what now() costs between two calls of it */
 
 /* CLOCK_MONOTONIC, in nanoseconds: guest instructions under -icount shift=0. */
@@ -30,6 +32,7 @@ void wait_for(pid_t pid);
 
 /* forks.c: the name of each figure ends in `name`. */
 void forks(const char *name, int rounds, size_t mib, int children);
+void ballast(void); /* what the program does as `micro --ballast` */
 void fork_storms(size_t mib);
 void fork_areas(void);
 void fork_descriptors(void);

@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--check", action="store_true", help="Calf against tests/bench/budgets.csv")
     parser.add_argument("--sizes", help="MiB touched, by commas (default: what the host has memory for)")
     parser.add_argument("--levels", help="share levels, by commas (default: all; --check: the default one)")
+    parser.add_argument("--only", help="measure these systems again; the others stay as in results.csv")
     parser.add_argument("--timeout", type=int, default=900, help="seconds for one machine")
     parser.add_argument("--no-elapsed", action="store_true", help="instructions alone")
     parser.add_argument("--draw", action="store_true", help="only draw build/bench/results.csv again")
@@ -110,8 +111,9 @@ def bench(options, wanted):
     levels = options.levels.split(",") if options.levels else list(SYSTEMS[1:])
     measured = measured_on(CPU + ICOUNT)
     print("Instructions:", flush=True)
-    plan = [(s, choose(s, wanted)) for s in ["linux"] + levels]
-    results, whole = {}, True
+    again = options.only.split(",") if options.only else ["linux"] + levels
+    plan = [(s, choose(s, wanted)) for s in again]
+    results, whole = draw.read_results(OUT / "results.csv")[0] if options.only else {}, True
     for system, figures, good in boots(plan, CPU + ICOUNT, options.timeout):
         results[system] = figures
         whole &= good
