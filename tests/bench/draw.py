@@ -25,7 +25,7 @@ def table(results):
 
 def write_csv(path, rows, head, measured):
     with open(path, "w", newline="") as out:
-        out.write(f"# {measured}\n")
+        out.writelines(f"# {line}\n" for line in measured.splitlines())
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(head)
         writer.writerows(rows)
@@ -34,15 +34,15 @@ def write_csv(path, rows, head, measured):
 def write_results(path, results, measured):
     rows = [(s, name, value) for s, figures in results.items() for name, value in figures.items()]
     kinds = "instructions a path; faults_*: minor faults; idle_child_kib_*: KiB; *M: MiB touched"
-    write_csv(path, rows, ("system", "figure", "value"), f"{kinds}; {measured}")
+    write_csv(path, rows, ("system", "figure", "value"), f"{measured}\n{kinds}")
 
 
 def read_results(path):
     """The results, and what they were measured on."""
     results = {}
     with open(path, newline="") as source:
-        measured = source.readline().split("; ", 3)[3].strip()
-        for row in csv.DictReader(source):
+        measured = source.readline()[2:].strip()
+        for row in csv.DictReader(line for line in source if not line.startswith("#")):
             results.setdefault(row["system"], {})[row["figure"]] = int(row["value"])
     return results, measured
 

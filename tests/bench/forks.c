@@ -26,7 +26,7 @@
 /* Past this, writing all again is left out: it would take longer than all the rest. */
 #define REWRITE_MIB 4096
 
-#define LONG 20000000 /* nanoseconds of a round that is not measured twice */
+#define LONG 20000000 /* nanoseconds of a round of which one is enough */
 
 #define BALLAST (128ul << 20)
 
@@ -90,25 +90,27 @@ static void close_pipes(const int *ready, const int *go)
 	close(go[1]);
 }
 
-/* The first round warms up, unless it took so long that this cannot show: then it is the only one. */
+/* The first round warms up, and tells how many more there are to be: one where it took long. */
+static int rounds_after(uint64_t first, int rounds)
+{
+	return first > LONG ? 1 : rounds;
+}
+
 static void fork_rounds(const char *name, int rounds, bool exits_too)
 {
 	uint64_t returns = 0, exits = 0;
-	int ready[2], go[2], done = 0;
+	int ready[2], go[2];
 
 	open_pipes(ready, go);
 	fork_once(ready, go, &returns, &exits);
-	if (returns > LONG) {
-		done = 1;
-	} else {
-		returns = exits = 0;
-		for (; done < rounds; done++)
-			fork_once(ready, go, &returns, &exits);
-	}
+	rounds = rounds_after(returns + exits, rounds);
+	returns = exits = 0;
+	for (int i = 0; i < rounds; i++)
+		fork_once(ready, go, &returns, &exits);
 	close_pipes(ready, go);
-	report(figure("fork", name), returns + clock_cost, (uint64_t)done);
+	report(figure("fork", name), returns + clock_cost, (uint64_t)rounds);
 	if (exits_too)
-		report(figure("exit", name), exits + clock_cost, (uint64_t)done);
+		report(figure("exit", name), exits + clock_cost, (uint64_t)rounds);
 }
 
 static void fork_and_wait(void)
@@ -122,17 +124,14 @@ static void fork_and_wait(void)
 
 static void whole_rounds(const char *name, int rounds)
 {
-	uint64_t t = now(), first;
+	uint64_t t = now();
 
 	fork_and_wait();
-	first = now() - t;
+	rounds = rounds_after(now() - t, rounds);
 	t = now();
-	for (int i = 0; i < rounds && first <= LONG; i++)
+	for (int i = 0; i < rounds; i++)
 		fork_and_wait();
-	if (first > LONG)
-		report(figure("fork_exit_wait", name), first, 1);
-	else
-		report(figure("fork_exit_wait", name), now() - t, (uint64_t)rounds);
+	report(figure("fork_exit_wait", name), now() - t, (uint64_t)rounds);
 }
 
 static long minor_faults(void)
