@@ -188,18 +188,26 @@ static int gather_args(struct exec *x)
 
 /* ---- the address space ---- */
 
+/*
+ * Mappings go below the stack, and not into its GiB: fork copies the tables on the stack's path, and
+ * the directory of that GiB is to hold the stack and nothing else. At addresses that are not random
+ * they begin at the next GiB down; random ones are left a GiB more.
+ */
 static void set_mmap_base(struct mm *mm)
 {
+	u64 directory = BIT(30); /* bytes that one maps */
 	u64 gap = current->proc->rlimits[RLIMIT_STACK].cur, random = 0;
 
 	gap = max(gap, 128ull << 20);
 	gap = min(gap, USER_END / 6 * 5);
 	gap += BIT(20); /* the guard gap below the stack */
 	if (!mm->no_aslr) {
-		gap += BIT(22) * PAGE_SIZE; /* how far down the stack may begin */
+		gap += BIT(22) * PAGE_SIZE + directory; /* how far down the stack may begin */
 		random = random_u64() % BIT(28) * PAGE_SIZE;
 	}
 	mm->mmap_base = ALIGN_UP(USER_END - gap - random, PAGE_SIZE);
+	if (mm->no_aslr)
+		mm->mmap_base = ALIGN_DOWN(mm->mmap_base, directory);
 }
 
 static int build_stack(struct exec *x)

@@ -7,6 +7,7 @@
 #include "kernel/cmdline.h"
 #include "kernel/fs/proc.h"
 #include "kernel/fs/vfs.h"
+#include "kernel/knobs.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -43,8 +44,10 @@ static void start_machine(u32 magic, u32 tags)
 static void set_fork_share(void)
 {
 	char word[8] = "";
-	u64 level = cmdline_get_u64("fork_share", (u64)vm_fork_share_level);
+	u64 level = cmdline_get_u64("fork_share", ~0ull);
 
+	if (!cmdline_has("fork_share"))
+		return;
 	cmdline_get("fork_share", word, sizeof(word));
 	if (!strcmp(word, "auto"))
 		level = FORK_SHARE_AUTO;
@@ -53,6 +56,13 @@ static void set_fork_share(void)
 	else
 		log_warn("fork_share=%s is not a level: 0 to %u and auto are", word,
 			 FORK_SHARE_MAX);
+}
+
+/* norandmaps: addresses are the same at every exec. */
+static void set_randomize(void)
+{
+	if (cmdline_has("norandmaps"))
+		randomize_va_space = 0;
 }
 
 /* The first module is the initrd; its frames are given back once it is unpacked. */
@@ -105,6 +115,7 @@ void kernel_main(u32 magic, u32 tags)
 	start_machine(magic, tags);
 	mm_init();
 	set_fork_share();
+	set_randomize();
 	task_init();
 	fs_init();
 	proc_init();

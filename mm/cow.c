@@ -35,7 +35,7 @@ unsigned vm_cow_streak = 16;
 struct copies {
 	unsigned n;
 	unsigned at[STREAK_MAX]; /* distance from the first entry */
-	pte_t new[STREAK_MAX];
+	pte_t old[STREAK_MAX], new[STREAK_MAX];
 };
 
 /* How many pages this fault may resolve, from f->va on. */
@@ -55,6 +55,64 @@ static unsigned streak_window(struct fault *f, const struct slot *s)
 	return (unsigned)max(min(n, (u64)atomic_load(&vm_cow_streak)), (u64)1);
 }
 
+/* Lets the last owner of the frame that e references write it: true where that is who asks. */
+static inline bool reuse(struct fault *f, pte_t *pte, pte_t e)
+{
+	struct page *p = pte_page(e);
+
+	if (!p || p->kind != PAGE_ANON || !page_sole_owner(p))
+		return false;
+	/* A CPU that has the old right cached faults once more, and finds this done. */
+	pte_store(pte, pte_with(e, PTE_WRITE | PTE_DIRTY));
+	vm_count(VM_cow_reuse);
+	atomic_inc(&f->mm->stat.cow_reuse);
+	return true;
+}
+
+/* Step fill: the entry of a private frame with the contents of that of e; none: no memory. */
+static inline pte_t copy_frame(struct fault *f, pte_t e, vaddr_t va)
+{
+	struct page *p = page_alloc(PAGE_ANON, 0, is_zero_page(e) ? ALLOC_ZERO : 0);
+
+	if (!p)
+		return (pte_t){0};
+	if (is_zero_page(e)) {
+		count_zero_fill(f);
+	} else {
+		mmu_copy_frame(page_to_pfn(p), pte_pfn(e));
+		count_copy(f);
+	}
+	return private_entry(f, p, va);
+}
+
+/* Step store. */
+static inline void store(struct mm *mm, struct slot *s, pte_t e, pte_t new)
+{
+	struct page *old = pte_page(e);
+
+	if (likely(old && old->kind == PAGE_ANON))
+		pte_store(s->pte, new); /* RSS stays as it is */
+	else
+		slot_replace(mm, s, new);
+	if (old)
+		tree_drop(old);
+}
+
+static enum fault_result write_one(struct fault *f, struct slot *s)
+{
+	pte_t e = pte_load(s->pte), new;
+
+	if (reuse(f, s->pte, e))
+		return FAULT_OK;
+	new = copy_frame(f, e, f->va);
+	if (pte_none(new))
+		return FAULT_OOM;
+	pte_make_busy(s->pte);
+	tree_flush_busy(f->mm, s->table, f->va, f->va + PAGE_SIZE);
+	store(f->mm, s, e, new);
+	return FAULT_OK;
+}
+
 /* Whether a page behind the one that was written is one to resolve with it. */
 static bool wants_write(pte_t e)
 {
@@ -66,30 +124,19 @@ static bool wants_write(pte_t e)
 	return p && p->kind == PAGE_ANON;
 }
 
-/* Resolves the i-th entry, or prepares it to be replaced. False: no memory. */
-static bool resolve_entry(struct fault *f, struct slot *s, unsigned i, struct copies *c)
+/* Resolves the i-th entry, or fills a frame for it. False: no memory. */
+static bool prepare(struct fault *f, struct slot *s, unsigned i, struct copies *c)
 {
-	pte_t e = pte_load(&s->pte[i]);
-	struct page *old = pte_page(e), *p;
+	pte_t e = pte_load(&s->pte[i]), new;
 
-	if (old && old->kind == PAGE_ANON && page_sole_owner(old)) {
-		/* A CPU that has the old right cached faults once more, and finds this done. */
-		pte_store(&s->pte[i], pte_with(e, PTE_WRITE | PTE_DIRTY));
-		vm_count(VM_cow_reuse);
-		atomic_inc(&f->mm->stat.cow_reuse);
+	if (reuse(f, &s->pte[i], e))
 		return true;
-	}
-	p = page_alloc(PAGE_ANON, 0, is_zero_page(e) ? ALLOC_ZERO : 0);
-	if (!p)
+	new = copy_frame(f, e, f->va + i * PAGE_SIZE);
+	if (pte_none(new))
 		return false;
-	if (is_zero_page(e)) {
-		count_zero_fill(f);
-	} else {
-		mmu_copy_frame(page_to_pfn(p), pte_pfn(e));
-		count_copy(f);
-	}
 	c->at[c->n] = i;
-	c->new[c->n++] = private_entry(f, p, f->va + i * PAGE_SIZE);
+	c->old[c->n] = e;
+	c->new[c->n++] = new;
 	return true;
 }
 
@@ -102,24 +149,21 @@ static void replace(struct fault *f, struct slot *s, const struct copies *c)
 			f->va + (c->at[c->n - 1] + 1) * PAGE_SIZE);
 	for (unsigned i = 0; i < c->n; i++) {
 		struct slot one = {&s->pte[c->at[i]], s->table};
-		struct page *old = pte_page(pte_load(one.pte));
 
-		slot_replace(f->mm, &one, c->new[i]);
-		if (old)
-			tree_drop(old);
+		store(f->mm, &one, c->old[i], c->new[i]);
 	}
 }
 
-enum fault_result cow_write(struct fault *f, struct slot *s)
+static enum fault_result write_streak(struct fault *f, struct slot *s, unsigned window)
 {
-	unsigned window = streak_window(f, s), i;
 	struct copies c;
+	unsigned i;
 
 	c.n = 0;
-	if (unlikely(!resolve_entry(f, s, 0, &c)))
+	if (!prepare(f, s, 0, &c))
 		return FAULT_OOM;
 	for (i = 1; i < window; i++) {
-		if (!wants_write(pte_load(&s->pte[i])) || !resolve_entry(f, s, i, &c))
+		if (!wants_write(pte_load(&s->pte[i])) || !prepare(f, s, i, &c))
 			break;
 		vm_count(VM_cow_ahead);
 	}
@@ -127,4 +171,14 @@ enum fault_result cow_write(struct fault *f, struct slot *s)
 	if (c.n)
 		replace(f, s, &c);
 	return FAULT_OK;
+}
+
+enum fault_result cow_write(struct fault *f, struct slot *s)
+{
+	unsigned window = streak_window(f, s);
+
+	if (unlikely(window > 1))
+		return write_streak(f, s, window);
+	atomic_store(&f->mm->streak_next, f->va + PAGE_SIZE);
+	return write_one(f, s);
 }

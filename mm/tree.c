@@ -288,17 +288,6 @@ static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct p
 	atomic_inc(&mm->table_frames);
 }
 
-void tree_flush_busy(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end)
-{
-	bool far = mmu_elsewhere(&mm->mmu);
-
-	if (unlikely(far))
-		spin_unlock(&table->lock);
-	mmu_flush_range(&mm->mmu, start, end);
-	if (unlikely(far))
-		spin_lock(&table->lock);
-}
-
 /* Waits until nobody is about to replace an entry of a locked table. */
 static inline void wait_while_busy(struct page *table, const pte_t *pte)
 {

@@ -124,7 +124,16 @@ static inline unsigned slot_index(const struct slot *s)
  * them cached on return. The lock is given up meanwhile where other CPUs must be reached; nobody
  * changes a busy entry.
  */
-void tree_flush_busy(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end);
+static inline void tree_flush_busy(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end)
+{
+	bool far = mmu_elsewhere(&mm->mmu);
+
+	if (unlikely(far))
+		spin_unlock(&table->lock);
+	mmu_flush_range(&mm->mmu, start, end);
+	if (unlikely(far))
+		spin_lock(&table->lock);
+}
 
 /* Drops one entry's reference to a frame; a table nobody references any more drops its entries in
  * turn. */

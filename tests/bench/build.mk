@@ -6,7 +6,11 @@ $(BENCH_OUT)/micro: tests/bench/micro.c tests/bench/forks.c tests/bench/micro.h
 	@mkdir -p $(@D)
 	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -o $@ $(filter %.c,$^)
 
-.PHONY: bench bench-check
+$(BENCH_OUT)/sparse: tests/bench/sparse.c
+	@mkdir -p $(@D)
+	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -o $@ $<
+
+.PHONY: bench bench-check bench-sparse
 bench:
 	@$(MAKE) --no-print-directory deps DEPS=bench
 	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/micro $(LINUX)
@@ -16,3 +20,14 @@ bench-check:
 	@$(MAKE) --no-print-directory deps DEPS=run
 	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/micro
 	@$(PYTHON) tests/bench/run.py --check $(BENCHFLAGS)
+
+# What AUTO_SPARSE in mm/fork.c follows from.
+bench-sparse:
+	@$(MAKE) --no-print-directory deps DEPS=run
+	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/sparse
+	@rm -rf $(BENCH_OUT)/root && mkdir -p $(BENCH_OUT)/root && cp $(BENCH_OUT)/sparse $(BENCH_OUT)/root/init
+	@cd $(BENCH_OUT)/root && echo init | cpio -o -H newc --quiet >../sparse.cpio
+	@$(MAKE) --no-print-directory -s iso INITRD=$(BENCH_OUT)/sparse.cpio ISO=$(BENCH_OUT)/sparse.iso \
+		CMDLINE="norandmaps quiet"
+	@$(MAKE) --no-print-directory -s qemu ISO=$(BENCH_OUT)/sparse.iso MEM=1G \
+		QEMUFLAGS="-icount shift=0,sleep=off -cpu max,-erms,-fsrm"

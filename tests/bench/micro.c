@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/personality.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -227,19 +226,6 @@ static void ping_pong(void)
 	wait_for(pid);
 }
 
-/* Small forks differ with the tables that random addresses happen to share: begin again without. */
-static void addresses_fixed(char **argv)
-{
-	int persona = personality(0xffffffff);
-
-	if (persona < 0 || persona & ADDR_NO_RANDOMIZE)
-		return;
-	if (personality((unsigned long)persona | ADDR_NO_RANDOMIZE) < 0)
-		die("personality");
-	execv(self, argv);
-	die(self);
-}
-
 int main(int argc, char **argv)
 {
 	char sizes[128] = "16,64,256,1024";
@@ -262,7 +248,6 @@ int main(int argc, char **argv)
 		mount("proc", "/proc", "proc", 0, NULL);
 		self = "/init";
 	}
-	addresses_fixed(argv);
 	measure_clock();
 	report_plain("clock", (long)clock_cost);
 	syscalls();

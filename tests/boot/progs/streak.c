@@ -26,8 +26,8 @@ static pid_t start(int advice)
 	for (size_t i = 0; i < N; i++)
 		area[i * PAGE] = 1;
 	REQUIRE(!pipe(go));
-	pid = CHILD(close(go[1]); EQ(read(go[0], &c, 1), 0); for (size_t i = 0; i < N; i++)
-			EQ(area[i * PAGE], 1));
+	pid = CHILD(close(go[1]); EQ(read(go[0], &c, 1), 0);
+		    for (size_t i = 0; i < N; i++) EQ(area[i * PAGE], 1));
 	close(go[0]);
 	return pid;
 }
@@ -45,8 +45,8 @@ static void write_run(size_t first, size_t n)
 		area[i * PAGE] = 2;
 }
 
-#define ON_CALF_AT_LEVEL_1_AND_UP()            \
-	do {                                   \
+#define ON_CALF_AT_LEVEL_1_AND_UP()               \
+	do {                                      \
 		if (!on_calf() || !share_level()) \
 			SKIP("nothing to see");   \
 	} while (0)
