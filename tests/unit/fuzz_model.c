@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	booted = true;
 	sim_forget_one_in = 0;
 	model_init(&m, choose, &in);
-	vm_fork_share_level = (int)choose(&in, FORK_SHARE_AUTO + 1);
+	vm_fork_share_level = (int)choose(&in, FORK_SHARE_AUTO + 2);
+	m.mixed = vm_fork_share_level > FORK_SHARE_AUTO;
 	m.fail_allocations = choose(&in, 2);
 	m.check_every = 8;
 	while (in.at < in.end)

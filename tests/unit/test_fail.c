@@ -1,7 +1,9 @@
 /*
  * Every allocation fails once: each operation, out of many states, with its k-th allocation
- * failing, for k from 1 until it needs no more. Nothing may be half done, and at the end of all
- * processes no frame may be missing.
+ * failing, for k from 1 until it needs no more. Nothing may be half done, the same operation tried
+ * again with enough memory succeeds, and at the end of all processes no frame may be missing.
+ *
+ * Each share level has its states, and so has a family whose forks each choose a level.
  */
 #include "tests/unit/host/tap.h"
 #include "tests/unit/model/model.h"
@@ -12,6 +14,7 @@
 
 #define STATES 10
 #define STEPS  120
+#define MIXED  (FORK_SHARE_AUTO + 1) /* after the share levels */
 
 static u32 choose(void *arg, u32 n)
 {
@@ -30,8 +33,13 @@ static struct trial t;
 
 static void attempt(void *arg)
 {
+	u64 choices = rand_state;
+
 	(void)arg;
 	t.fired = model_do(&t.m, t.op, t.k);
+	model_check(&t.m);
+	rand_state = choices;
+	model_do(&t.m, t.op, 0);
 	model_check(&t.m);
 	model_end(&t.m);
 }
@@ -61,11 +69,13 @@ static bool try_in_child(unsigned level, u64 seed)
 	return WEXITSTATUS(status);
 }
 
-static void build_state(u64 seed)
+static void build_state(unsigned level, u64 seed)
 {
+	vm_fork_share_level = level == MIXED ? 1 : (int)level;
 	rand_state = seed * 0x9e3779b97f4a7c15ull + 1;
 	model_init(&t.m, choose, NULL);
 	t.m.check_every = STEPS;
+	t.m.mixed = level == MIXED;
 	while (t.m.step < STEPS)
 		model_step(&t.m);
 }
@@ -75,10 +85,9 @@ int main(void)
 	u64 states = env_number("RUNS", STATES), failures[32] = {0};
 
 	model_boot(2048);
-	for (unsigned level = 0; level <= FORK_SHARE_AUTO; level++) {
-		vm_fork_share_level = (int)level;
+	for (unsigned level = 0; level <= MIXED; level++) {
 		for (u64 seed = 1; seed <= states; seed++) {
-			build_state(seed * 6 + level);
+			build_state(level, seed * (MIXED + 1) + level);
 			for (t.op = 0; model_op_name(t.op); t.op++) {
 				u64 here = rand_state;
 

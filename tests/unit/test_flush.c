@@ -26,7 +26,8 @@ static void run(void *arg)
 	rand_state = *(u64 *)arg * 0x9e3779b97f4a7c15ull + 1;
 	model_init(&m, choose, NULL);
 	m.check_every = 5;
-	vm_fork_share_level = (int)(*(u64 *)arg % (FORK_SHARE_AUTO + 1));
+	vm_fork_share_level = (int)(*(u64 *)arg % (FORK_SHARE_AUTO + 2));
+	m.mixed = vm_fork_share_level > FORK_SHARE_AUTO;
 	while (m.step < STEPS)
 		model_step(&m);
 	model_end(&m);

@@ -3,7 +3,7 @@
  *
  *	SEED=n		the first seed (a failure names its own)
  *	RUNS=n STEPS=n	how many sequences, and how long each is
- *	LEVEL=n		one share level alone
+ *	LEVEL=n		one share level alone; 6: each fork at a level of its own
  *	CHECK=n		steps between checks of everything: 1 finds the step that went wrong
  */
 #include "tests/unit/host/tap.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define TIGHT_FRAMES 160
-#define LEVELS	     (FORK_SHARE_AUTO + 1) /* share levels, auto being the last */
+#define MIXED	     (FORK_SHARE_AUTO + 1) /* after the share levels: any of them at each fork */
 
 static u32 choose(void *arg, u32 n)
 {
@@ -22,7 +22,7 @@ static u32 choose(void *arg, u32 n)
 
 struct run {
 	u64 seed, steps;
-	bool fail, tight;
+	bool fail, tight, mixed;
 	unsigned check_every;
 };
 
@@ -35,6 +35,7 @@ static void run(void *arg)
 	model_init(&m, choose, NULL);
 	m.fail_allocations = r->fail;
 	m.check_every = r->check_every;
+	m.mixed = r->mixed;
 	m.tight = r->tight;
 	while (m.step < r->steps)
 		model_step(&m);
@@ -45,7 +46,8 @@ static void run(void *arg)
 /* Runs `runs` sequences from `seed` on at a level. */
 static void run_all(struct run *r, int level, u64 seed, u64 runs)
 {
-	vm_fork_share_level = level;
+	r->mixed = level == MIXED;
+	vm_fork_share_level = level == MIXED ? 1 : level;
 	for (u64 i = 0; i < runs; i++) {
 		const char *m;
 
@@ -71,7 +73,7 @@ int main(void)
 	for (unsigned tight = 0; tight < 2; tight++) {
 		r.tight = tight;
 		model_squeeze(tight ? TIGHT_FRAMES : ~0ul);
-		for (int level = 0; level < LEVELS; level++)
+		for (int level = 0; level <= MIXED; level++)
 			if (only == ~0ul || only == (u64)level)
 				run_all(&r, level, seed, tight ? DIV_ROUND_UP(runs, 3) : runs);
 	}

@@ -6,6 +6,7 @@
  *	rss		by kind, from the model where it knows, else from the entries
  *	counts		mapcount and refcount of every frame, from a walk of all trees
  *	pss		its sum over all processes is the memory mapped
+ *	exclusive	said of a page just where one process reaches it, in one place
  */
 #include "kernel/panic.h"
 #include "mm/area.h"
@@ -220,6 +221,7 @@ static void check_frames(const struct model *m)
 
 struct pss {
 	u64 sum, views;
+	u32 *ways; /* by pfn: views of the frame, in all processes */
 };
 
 static int add_pss(const struct page_view *v, void *arg)
@@ -229,22 +231,38 @@ static int add_pss(const struct page_view *v, void *arg)
 	if (v->page) {
 		pss->sum += v->pss;
 		pss->views++;
+		pss->ways[page_to_pfn(v->page)]++;
 	}
 	return 0;
+}
+
+static int check_exclusive(const struct page_view *v, void *arg)
+{
+	const struct pss *pss = arg;
+
+	if (v->page && v->exclusive != (pss->ways[page_to_pfn(v->page)] == 1))
+		panic("model: (%s): the page at %#lx is said to be %s, and is mapped %u times",
+		      model_doing, v->va, v->exclusive ? "exclusive" : "not exclusive",
+		      pss->ways[page_to_pfn(v->page)]);
+	return 0;
+}
+
+static void walk_all(const struct model *m, int (*fn)(const struct page_view *, void *), void *arg)
+{
+	for (unsigned i = 0; i < PROCS; i++)
+		if (m->proc[i].mm)
+			mm_walk(m->proc[i].mm, 0, USER_END, fn, arg);
 }
 
 /* check_frames() has left entries_to. Each view may lose less than one unit by rounding. */
 static void check_pss(const struct model *m)
 {
-	struct pss pss = {0};
+	struct pss pss = {.ways = calloc(page_array_len, sizeof(*pss.ways))};
 	u64 mapped = 0;
 
-	for (unsigned i = 0; i < PROCS; i++) {
-		struct mm *mm = m->proc[i].mm;
-
-		if (mm)
-			mm_walk(mm, 0, USER_END, add_pss, &pss);
-	}
+	walk_all(m, add_pss, &pss);
+	walk_all(m, check_exclusive, &pss);
+	free(pss.ways);
 	for (pfn_t pfn = 0; pfn < page_array_len; pfn++) {
 		unsigned kind = pfn_to_page(pfn)->kind;
 

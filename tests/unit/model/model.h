@@ -53,6 +53,7 @@ struct model {
 	u64 step;
 	bool fail_allocations; /* some operations run with one allocation that fails */
 	bool tight;	       /* there is so little memory that any operation may find none */
+	bool mixed;	       /* each fork chooses its share level */
 	unsigned check_every;  /* steps between checks of everything */
 	/* Where decisions come from: a number below n. */
 	u32 (*choose)(void *arg, u32 n);

@@ -596,7 +596,10 @@ static void op_fork(struct op *o)
 		op_exit(o);
 		return;
 	}
-	DOING("process %u forks %u", (unsigned)(o->p - o->m->proc), (unsigned)(child - o->m->proc));
+	if (o->m->mixed)
+		vm_fork_share_level = (int)choose(o, FORK_SHARE_AUTO + 1);
+	DOING("process %u forks %u at level %d", (unsigned)(o->p - o->m->proc),
+	      (unsigned)(child - o->m->proc), vm_fork_share_level);
 	child->mm = mm_fork(o->p->mm, slot_va(choose(o, SLOTS)));
 	if (!child->mm) {
 		if (!memory_was_short())
