@@ -211,7 +211,6 @@ static int fork_locked(struct mm *child, struct mm *parent, int level)
 	child->areas = area_set_share(parent->areas);
 	child->exe = parent->exe ? file_get(parent->exe) : NULL;
 	family_join(parent->family, child);
-	rmap_add_mm(child);
 	child->locked_pages = parent->locked_pages;
 	err = fork_tree(child, parent, level);
 	if (!err)
@@ -233,6 +232,12 @@ struct mm *mm_fork(struct mm *parent, vaddr_t stack)
 	err = fork_locked(child, parent, level);
 	if (!err && level == FORK_SHARE_AUTO)
 		hand_over(child, parent, stack & PAGE_MASK);
+	/*
+	 * Truncation may enter the child from here on, and no sooner: its lock is not held. It asks
+	 * the parent first, and waits for its lock, so that it does not miss the child.
+	 */
+	if (!err)
+		rmap_add_mm(child);
 	rwsem_write_unlock(&parent->lock);
 	if (!err)
 		return child;

@@ -70,6 +70,7 @@ struct mm *mm_alloc(void)
 	mm->mmu.root = page_to_pfn(mm->root);
 	mm->table_frames = 1;
 	rwsem_init(&mm->lock, LOCK_MM);
+	list_init(&mm->all_link);
 	mm->refs = mm->users = 1;
 	return mm;
 }
