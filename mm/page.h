@@ -106,10 +106,13 @@ static inline struct page *virt_to_page(const void *v)
 	return pfn_to_page(virt_to_pfn(v));
 }
 
-/* Acquire: who finds itself the last may write what the others have read before they let go. */
+/*
+ * Acquire: who finds itself the last may write what the others have read before they let go. It reads
+ * both counts, as page_unmap() writes both, since half of an atomic object pairs with nothing.
+ */
 static inline u32 page_mapcount(const struct page *p)
 {
-	return atomic_load_acquire(&p->mapcount);
+	return (u32)(atomic_load_acquire(&p->counts) >> 32);
 }
 
 static inline u32 page_refcount(const struct page *p)

@@ -122,8 +122,8 @@ void tree_count(const struct page *table, struct tree_count *c)
 	}
 	table_for_each_group (first, table)
 		for (unsigned i = first; i < first + TABLE_GROUP; i++)
-			if (!pte_none(e[i]))
-				tree_count(pfn_to_page(pte_pfn(e[i])), c);
+			if (!pte_none(pte_load(&e[i])))
+				tree_count(pfn_to_page(pte_pfn(pte_load(&e[i]))), c);
 }
 
 /*
@@ -168,7 +168,7 @@ static void share_table(struct page *dst, struct page *src)
 		if (seen)
 			groups |= BIT(first / TABLE_GROUP);
 	}
-	src->table.groups = groups; /* what was emptied since it was noted is known now */
+	atomic_store(&src->table.groups, groups); /* what was emptied since is known now */
 	dst->table = src->table;
 }
 
@@ -255,7 +255,8 @@ static int copy_entries(struct page *dst, struct page *src, struct tree_copy *ho
 		if (err)
 			return err;
 	}
-	src->table.groups = dst->table.groups; /* what was emptied since is known now */
+	atomic_store(&src->table.groups,
+		     dst->table.groups); /* what was emptied since is known now */
 	dst->table = src->table;
 	return 0;
 }

@@ -41,11 +41,12 @@ static inline unsigned table_next(const pte_t *e, unsigned i)
 
 /*
  * A table is looked through by groups of eight entries (a cache line), since most tables of a small
- * process have few: for each group that may hold one, `i` is the index of its first entry.
+ * process have few: for each group that may hold one, `i` is the index of its first entry. Another
+ * tree that shares the table may find groups empty at the same time.
  */
 #define TABLE_GROUP 8
 #define table_for_each_group(i, t)                                                      \
-	for (u64 groups_ = (t)->table.groups;                                           \
+	for (u64 groups_ = atomic_load(&(t)->table.groups);                             \
 	     groups_ && ((i) = (unsigned)__builtin_ctzll(groups_) * TABLE_GROUP, true); \
 	     groups_ &= groups_ - 1)
 
