@@ -27,13 +27,14 @@ unit-build: $(UNIT_TEST)
 
 # One binary a subject; the last line says how many checks passed and failed.
 unit: unit-build tsan-build
-	@tests/unit/run $(UNIT_TEST) $(TSAN_OUT)/test_threads
+	@tests/unit/run $(UNIT_TEST) $(TSAN_TEST)
 
 TSAN_OUT := build/unit-tsan-$(notdir $(UNIT_CC))
-# The test with threads once more, under ThreadSanitizer.
+# The tests with threads once more, under ThreadSanitizer.
+TSAN_TEST := $(TSAN_OUT)/test_threads $(TSAN_OUT)/test_trees
 tsan-build:
 	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_OUT=$(TSAN_OUT) \
-		UNIT_SAN=-fsanitize=thread $(TSAN_OUT)/test_threads
+		UNIT_SAN=-fsanitize=thread $(TSAN_TEST)
 .PHONY: tsan-build
 
 # Written anew where a source came or went.

@@ -32,8 +32,9 @@ def test_unit(name):
     run(OUT / name)
 
 
-def test_unit_threads_under_tsan():
-    run(TSAN_OUT / "test_threads")
+@pytest.mark.parametrize("name", ["test_threads", "test_trees"])
+def test_unit_under_tsan(name):
+    run(TSAN_OUT / name)
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in HERE.glob("fuzz_*.c")))
