@@ -189,52 +189,55 @@ static enum fault_result fault_in(struct fault *f)
 	return r;
 }
 
-/* Grows the stack area above va down to it. Called with mm->lock exclusive. */
-static bool grow_stack(struct mm *mm, vaddr_t va)
+/*
+ * Grows the stack area above va down to it. Called with mm->lock exclusive. FAULT_OOM where the areas
+ * could not be made this mm's own; FAULT_MAPERR where the stack may not grow so far.
+ */
+static enum fault_result grow_stack(struct mm *mm, vaddr_t va)
 {
 	struct area *a, *prev;
 	u64 pages;
 
 	if (area_own(mm))
-		return false;
+		return FAULT_OOM;
 	a = area_find(mm, va);
-	if (!a || a->start <= va)
-		return a;
+	if (!a)
+		return FAULT_MAPERR;
+	if (a->start <= va)
+		return FAULT_OK;
 	if (!(a->flags & VM_GROWSDOWN) || a->end - va > mm->limit_stack)
-		return false;
+		return FAULT_MAPERR;
 	prev = area_prev(a);
 	if (prev && prev->flags & (VM_READ | VM_WRITE | VM_EXEC) && !(prev->flags & VM_GROWSDOWN) &&
 	    va < prev->end + STACK_GUARD_GAP)
-		return false;
+		return FAULT_MAPERR;
 	pages = (a->start - va) >> PAGE_SHIFT;
 	if (va < MMAP_MIN_ADDR || a->pgoff < pages || !map_within_limits(mm, a->flags, pages) ||
 	    map_commit(mm, a->flags, pages))
-		return false;
+		return FAULT_MAPERR;
 	area_resize(mm, a, va, a->end);
-	return true;
+	return FAULT_OK;
 }
 
 /* Step 1: sets f->area. FAULT_OK: mm->lock is held shared. */
 static enum fault_result check(struct fault *f)
 {
 	struct mm *mm = f->mm;
-	enum fault_result r;
+	enum fault_result r = FAULT_OK;
 
 	rwsem_read_lock(&mm->lock);
 	f->area = area_find(mm, f->va);
 	if (unlikely(f->area && f->area->start > f->va && f->area->flags & VM_GROWSDOWN)) {
-		bool grown;
-
 		rwsem_read_unlock(&mm->lock);
 		rwsem_write_lock(&mm->lock);
-		grown = grow_stack(mm, f->va);
+		r = grow_stack(mm, f->va);
 		rwsem_downgrade(&mm->lock);
-		f->area =
-		    grown ? area_find(mm, f->va) : NULL; /* the areas may have changed meanwhile */
+		f->area = area_find(mm, f->va); /* the areas may have changed meanwhile */
 	}
-	r = !f->area || f->area->start > f->va ? FAULT_MAPERR
-	    : allowed(f->area, f->access)      ? FAULT_OK
-					       : FAULT_ACCERR;
+	if (r == FAULT_OK)
+		r = !f->area || f->area->start > f->va ? FAULT_MAPERR
+		    : allowed(f->area, f->access)      ? FAULT_OK
+						       : FAULT_ACCERR;
 	if (r != FAULT_OK)
 		rwsem_read_unlock(&mm->lock);
 	return r;
