@@ -53,7 +53,12 @@ PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(P
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
 .PHONY: test test-all test-build
-test-build: all unit-build tsan-build fuzz-build boot-progs $(BENCH_OUT)/micro
+test-build: all debug-build unit-build tsan-build fuzz-build boot-progs $(BENCH_OUT)/micro
+
+# Some machines boot the kernel that checks itself.
+.PHONY: debug-build
+debug-build:
+	@$(MAKE) --no-print-directory DEBUG=1 BUILD=build/debug build/debug/calf
 
 test:
 	@$(MAKE) --no-print-directory deps

@@ -20,13 +20,14 @@ TIMEOUT = int(os.environ.get("CALF_TIMEOUT", "900"))
 IDLE = 150
 
 
-def make_iso(name, initrd, cmdline=""):
-    """An ISO as a user makes it, by the project's own rule."""
+def make_iso(name, initrd, cmdline="", debug=False):
+    """An ISO as a user makes it, by the project's own rule, of the build under test or the debug build."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     iso = SCRATCH / f"{name}.iso"
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     done = subprocess.run(
-        ["make", "-s", "iso", f"INITRD={initrd}", f"CMDLINE={cmdline}", f"ISO={iso}"],
+        ["make", "-s", "iso", f"INITRD={initrd}", f"CMDLINE={cmdline}", f"ISO={iso}"]
+        + (["DEBUG=1", "BUILD=build/debug"] if debug else [f"BUILD={os.path.relpath(BUILD, ROOT)}"]),
         cwd=ROOT,
         env=env,
         stdout=subprocess.PIPE,
@@ -60,7 +61,7 @@ def machine_for(config, name, wanted):
     common = dict(memory=f"{config.memory}M", smp=config.smp, uefi=config.uefi, counted=True)
     if config.linux:
         return Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, **common)
-    iso = make_iso(name, initrd, f"fork_share={config.level} loglevel=4")
+    iso = make_iso(name, initrd, f"fork_share={config.level} loglevel=4", config.debug)
     return Machine(iso=iso, **common)
 
 

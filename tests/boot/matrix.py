@@ -30,6 +30,7 @@ class Config:
     level: int | str = 1
     smp: int = 1
     linux: bool = False
+    debug: bool = False  # the kernel that checks itself
     only: tuple | None = None
 
     @property
@@ -37,7 +38,8 @@ class Config:
         if self.linux:
             return f"linux-{self.memory}M"
         firmware = "uefi" if self.uefi else "bios"
-        return f"{firmware}-{self.memory}M-share{self.level}-smp{self.smp}"
+        build = "-debug" if self.debug else ""
+        return f"{firmware}-{self.memory}M-share{self.level}-smp{self.smp}{build}"
 
     def programs(self):
         return [p for p in sources() if self.takes(p)]
@@ -61,7 +63,19 @@ def names_of(program):
 
 
 SMOKE = ("fork", "map")
-FORKING = ("advise", "counts", "fork", "kwrite", "protect", "remap", "shared", "smaps", "spawn", "streak")
+FORKING = (
+    "advise",
+    "counts",
+    "family",
+    "fork",
+    "kwrite",
+    "protect",
+    "remap",
+    "shared",
+    "smaps",
+    "spawn",
+    "streak",
+)
 
 # Each value of each axis, and each pair that has a reason to fail together.
 COVERING = [
@@ -75,9 +89,13 @@ COVERING = [
     Config(memory=8192, uefi=True, only=SMOKE),
     Config(memory=8192, level=0, only=SMOKE),
     Config(memory=16384, only=SMOKE),
+    Config(memory=128, level=0, only=FORKING),
     Config(memory=128, level=2, only=FORKING),
+    Config(memory=128, level=3, only=FORKING),
     Config(memory=128, level=4, uefi=True, only=FORKING),
     Config(memory=128, level="auto", only=FORKING),
+    Config(memory=128, level=4, debug=True, only=FORKING),
+    Config(memory=128, level="auto", debug=True, only=FORKING),
 ]
 WHOLE = [
     Config(linux=True, memory=128),
@@ -88,5 +106,5 @@ WHOLE = [
     for memory in (64, 256, 2048, 8192)
     for uefi in (False, True)
     for level in (0, 1, 2, 3, 4, "auto")
-]
+] + [Config(memory=512, level=level, debug=True) for level in (0, 1, 2, 3, 4, "auto")]
 CONFIGS = list(dict.fromkeys(COVERING + (WHOLE if FULL else [])))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 RESULT = re.compile(r"^(not )?ok (\d+) - (\S+)(?: # (SKIP)\b ?(.*))?")
 BEGIN = re.compile(r"^@begin (\S+)")
-END = re.compile(r"^@end (\S+) status=(\d+) frames=(-?\d+) ms=(\d+)")
+END = re.compile(r"^@end (\S+) status=(\d+) frames=(-?\d+) ms=(\d+) audit=(\w+)$")
 PLAN = re.compile(r"^1\.\.(\d+)")
 
 
@@ -25,6 +25,7 @@ class Program:
     status: int | None = None  # None: it never came to its end
     frames: int = 0  # frames gone for good; the ledger balances at 0
     ms: int = 0
+    audit: str = "none"  # what the audit of the machine's frames said; Linux has none
     text: list = field(default_factory=list)
 
     def fault(self):
@@ -40,6 +41,8 @@ class Program:
             return f"ended with status {self.status}"
         if self.frames:
             return f"the ledger of frames is off by {self.frames}"
+        if self.audit not in ("good", "none"):
+            return f"the audit of frames is {self.audit}"
         return None
 
 
@@ -57,7 +60,7 @@ def parse(text):
             continue
         if match := END.match(line):
             current.status, current.frames = int(match[2]), int(match[3])
-            current.ms = int(match[4])
+            current.ms, current.audit = int(match[4]), match[5]
             current = None
         elif match := RESULT.match(line):
             current.checks[match[3]] = Check(not match[1], bool(match[4]), notes)
