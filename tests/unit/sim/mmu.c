@@ -332,38 +332,39 @@ void mmu_forget(struct mmu *m)
 }
 
 int sim_flush_skip = -1;
-static const void *sites[64];
+static struct sim_flush_site sites[64];
 static int nr_sites;
+static spinlock_t sites_lock;
 
 int sim_flush_sites(void)
 {
 	return nr_sites;
 }
 
-void sim_flush_sites_reset(void)
-{
-	nr_sites = 0;
-}
-
-const void *sim_flush_site(int n)
+struct sim_flush_site sim_flush_site(int n)
 {
 	return sites[n];
 }
 
-static spinlock_t sites_lock;
-
-static bool flush_skipped(const void *site)
+/* One that reaches no CPU is left out of the count: there is nothing to miss. */
+static bool flush_skipped(struct mmu *m, const void *from, const void *by)
 {
 	int n;
 
+	if (!atomic_load(&m->cpus))
+		return false;
 	spin_lock(&sites_lock);
-	for (n = 0; n < nr_sites && sites[n] != site; n++)
+	for (n = 0; n < nr_sites && (sites[n].from != from || sites[n].by != by); n++)
 		;
 	if (n == nr_sites && n < (int)ARRAY_SIZE(sites))
-		sites[nr_sites++] = site;
+		sites[nr_sites++] = (struct sim_flush_site){from, by};
 	spin_unlock(&sites_lock);
 	return n == sim_flush_skip;
 }
+
+/* The two callers; built with frame pointers, where the second one can be told. */
+#pragma GCC diagnostic ignored "-Wframe-address"
+#define SKIPPED(m) flush_skipped(m, __builtin_return_address(0), __builtin_return_address(1))
 
 /* What an interrupt to each CPU that runs the tree does; done when all have let go. */
 static void shoot_down(struct mmu *m, vaddr_t start, vaddr_t end, bool all)
@@ -384,7 +385,7 @@ static void shoot_down(struct mmu *m, vaddr_t start, vaddr_t end, bool all)
 
 void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
 {
-	if (flush_skipped(__builtin_return_address(0)))
+	if (SKIPPED(m))
 		return;
 	atomic_inc(&sim_flushes_range);
 	shoot_down(m, start, end, false);
@@ -392,7 +393,7 @@ void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
 
 void mmu_flush_all(struct mmu *m)
 {
-	if (flush_skipped(__builtin_return_address(0)))
+	if (SKIPPED(m))
 		return;
 	atomic_inc(&sim_flushes_all);
 	shoot_down(m, 0, 0, true);

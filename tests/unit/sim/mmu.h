@@ -28,13 +28,16 @@ extern unsigned sim_forget_one_in;
 void sim_check_caches(void);
 
 /*
- * Call sites of mmu_flush_range() and mmu_flush_all(), in order of first use. The one with number
- * sim_flush_skip (-1: none) does nothing.
+ * Call sites of mmu_flush_range() and mmu_flush_all(), in order of first use, told apart by their callers too:
+ * gather_flush() flushes for many. The one with number sim_flush_skip (-1: none) does nothing.
  */
+struct sim_flush_site {
+	const void *from,
+	    *by; /* return addresses: into the function that flushes, and its caller */
+};
 extern int sim_flush_skip;
 int sim_flush_sites(void);
-void sim_flush_sites_reset(void);
-const void *sim_flush_site(int n);
+struct sim_flush_site sim_flush_site(int n);
 
 /* Counts for the tests that say how many flushes an operation may cost. */
 extern u64 sim_flushes_range, sim_flushes_all, sim_faults;
