@@ -82,8 +82,7 @@ static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t e
 	return 0;
 }
 
-/* Owns the tables that a range with an edge at va covers only in part: then zapping it cannot fail.
- */
+/* Owns the tables that a range with an edge at va covers only in part. */
 static int own_edge(struct mm *mm, vaddr_t va)
 {
 	pte_t *table = table_entries(mm->root);
@@ -100,13 +99,18 @@ static int own_edge(struct mm *mm, vaddr_t va)
 	return 0;
 }
 
+int tree_own_edges(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	return own_edge(mm, start) ?: own_edge(mm, end);
+}
+
 int tree_zap(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
 {
 	u64 rss = mm_rss(mm);
 
 	if (rss > mm->peak_rss)
 		mm->peak_rss = rss;
-	if (own_edge(mm, start) || own_edge(mm, end))
+	if (tree_own_edges(mm, start, end))
 		return -ENOMEM;
 	return zap_range(mm, mm->root, start, end, g);
 }

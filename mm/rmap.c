@@ -54,7 +54,9 @@ static struct mm *next_mm(struct mm *after)
 	return found;
 }
 
-static int unmap_in(struct mm *mm, struct mapping *m, u64 first)
+/* Does it to what each area of m in this mm maps from page `first` on. */
+static int for_areas(struct mm *mm, struct mapping *m, u64 first,
+		     int (*fn)(struct mm *, vaddr_t, vaddr_t, struct gather *))
 {
 	struct gather g;
 	int err = 0;
@@ -67,23 +69,38 @@ static int unmap_in(struct mm *mm, struct mapping *m, u64 first)
 		if (a->map != m || a->pgoff + area_pages(a) <= first)
 			continue;
 		skip = first > a->pgoff ? first - a->pgoff : 0;
-		err = tree_zap(mm, a->start + (skip << PAGE_SHIFT), a->end, &g);
+		err = fn(mm, a->start + (skip << PAGE_SHIFT), a->end, &g);
 	}
 	gather_flush(&g);
 	rwsem_write_unlock(&mm->lock);
 	return err;
 }
 
-int rmap_unmap_file(struct mapping *m, u64 first)
+static int for_mms(struct mapping *m, u64 first,
+		   int (*fn)(struct mm *, vaddr_t, vaddr_t, struct gather *))
 {
 	struct mm *mm = next_mm(NULL), *next;
 	int err = 0;
 
 	for (; mm; mm = next) {
 		if (!err)
-			err = unmap_in(mm, m, first);
+			err = for_areas(mm, m, first, fn);
 		next = next_mm(mm);
 		mm_put_user(mm);
 	}
 	return err;
+}
+
+static int own_edges(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
+{
+	(void)g;
+	return tree_own_edges(mm, start, end);
+}
+
+/* All that takes memory comes first: then emptying fails only where a fork came between the two. */
+int rmap_unmap_file(struct mapping *m, u64 first)
+{
+	int err = for_mms(m, first, own_edges);
+
+	return err ? err : for_mms(m, first, tree_zap);
 }

@@ -6,7 +6,8 @@
 /*
  * Empties every entry, in any address space, for pages of m from index `first` on; private copies
  * go too, as Linux does. Takes each mm's lock exclusive. 0, or -ENOMEM (the edge of a shared table
- * could not be copied): then some address spaces still map some of the pages.
+ * could not be copied) with nothing emptied; but where a process forks meanwhile and memory ends just
+ * then, some address spaces map some of the pages no more.
  */
 int __must_check rmap_unmap_file(struct mapping *m, u64 first);
 

@@ -148,6 +148,12 @@ struct tree_count {
 void tree_count(const struct page *table, struct tree_count *c);
 
 /*
+ * Owns the tables that [start, end) covers only in part: until the next fork, emptying it cannot fail.
+ * Caller holds mm->lock exclusive. 0 or -ENOMEM.
+ */
+int __must_check tree_own_edges(struct mm *mm, vaddr_t start, vaddr_t end);
+
+/*
  * Empties [start, end): whole subtrees by dropping their reference, the tables at the edges after
  * owning their path. Caller holds mm->lock exclusive and flushes g. 0, or -ENOMEM with nothing
  * changed: only where an edge lies in a shared table.

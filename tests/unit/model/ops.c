@@ -545,16 +545,12 @@ static void op_truncate(struct op *o)
 {
 	struct mfile *f = o->m->file[choose(o, FILES)];
 	u64 bytes = choose(o, FILE_PAGES * PAGE_SIZE / 8) * 8;
-	u64 fail_nth = alloc_fail_nth;
 	int r;
 
-	/* One that finds no memory may have unmapped some of the pages; see mm/rmap.h. */
-	if (tight)
-		return;
-	alloc_fail_nth = 0;
 	DOING("truncate a file from %lu to %lu bytes", f->bytes, bytes);
 	r = mapping_truncate(file_mapping(f->file), bytes);
-	alloc_fail_nth = fail_nth;
+	if (r == -ENOMEM && memory_was_short())
+		return;
 	if (r)
 		WRONG("returned %d", r);
 	for (u64 page = bytes >> PAGE_SHIFT; page < FILE_PAGES; page++)
