@@ -46,9 +46,11 @@ static void run(void *arg)
 /* One call on a page that is not there yet, in a table that is still shared. */
 static void change_page(struct mm *mm, vaddr_t va, unsigned how)
 {
+	u64 v = 5;
+
 	switch (how) {
 	case 0:
-		CHECK(sim_write(va, &va, sizeof(va)) == FAULT_OK);
+		CHECK(mm_access(mm, va, &v, sizeof(v), true) == sizeof(v));
 		break;
 	case 1:
 		CHECK(mm_munmap(mm, va, PAGE_SIZE) == 0);
@@ -76,7 +78,7 @@ static void targeted(void *arg)
 	u64 len = level_size(3) + level_size(2);
 
 	(void)arg;
-	for (unsigned n = 0; n < 3 * 5; n++) {
+	for (unsigned n = 0; n < 3 * 5 * 2; n++) {
 		struct mm *parent = mm_create(), *child;
 		u64 v = 1;
 
@@ -91,8 +93,12 @@ static void targeted(void *arg)
 		sim_run(1, child);
 		for (unsigned i = 0; i < ARRAY_SIZE(near); i++)
 			CHECK(sim_read(base + near[i], &v, sizeof(v)) == FAULT_OK);
-		sim_run(2, child);
-		change_page(child, base + 5 * PAGE_SIZE, n / 3);
+		if (n % 2) /* else the CPU that calls is the one that is to be told */
+			sim_run(2, child);
+		change_page(child, base + 5 * PAGE_SIZE, n / 6);
+		sim_check_caches();
+		CHECK(sim_read(base, &v, sizeof(v)) == FAULT_OK);
+		change_page(child, base, 0); /* a copy, by the kernel */
 		sim_check_caches();
 		for (unsigned cpu = 0; cpu < SIM_CPUS; cpu++)
 			sim_run(cpu, NULL);
