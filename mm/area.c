@@ -56,6 +56,20 @@ struct area_set *area_set_share(struct area_set *s)
 	return s;
 }
 
+/* Gives an area flags, and entries the bits that follow from them. */
+static void set_flags(struct area *a, u32 flags)
+{
+	u64 bits = PTE_USER | PTE_ACCESSED;
+
+	bits |= flags & (VM_READ | VM_WRITE | VM_EXEC) ? PTE_PRESENT : PTE_NOACCESS;
+	if (!(flags & VM_EXEC))
+		bits |= PTE_NX;
+	if (flags & VM_SHARED)
+		bits |= PTE_SHARED;
+	a->flags = flags;
+	a->pte_bits = bits;
+}
+
 static bool shared_writable(const struct area *a)
 {
 	return (a->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
@@ -131,7 +145,7 @@ int area_own(struct mm *mm)
 		a->end = from->end;
 		a->hole = from->hole;
 		a->pgoff = from->pgoff;
-		a->flags = from->flags;
+		set_flags(a, from->flags);
 		a->has_anon = atomic_load(&from->has_anon);
 		attach_file(a, from->file);
 		link_area(new, a);
@@ -238,7 +252,7 @@ struct area *area_new(const struct area_kind *kind)
 	if (!a)
 		return NULL;
 	a->pgoff = kind->pgoff;
-	a->flags = kind->flags;
+	set_flags(a, kind->flags);
 	attach_file(a, kind->file);
 	return a;
 }
@@ -294,7 +308,7 @@ void area_resize(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end)
 void area_set_flags(struct mm *mm, struct area *a, u32 flags)
 {
 	account(mm, a, area_pages(a), -1);
-	a->flags = flags;
+	set_flags(a, flags);
 	account(mm, a, area_pages(a), 1);
 }
 
@@ -314,7 +328,7 @@ int area_split(struct mm *mm, vaddr_t at)
 	b->start = at;
 	b->end = end;
 	b->pgoff = area_index(a, at);
-	b->flags = a->flags;
+	set_flags(b, a->flags);
 	b->has_anon = atomic_load(&a->has_anon);
 	attach_file(b, a->file);
 	area_resize(mm, a, a->start, at);

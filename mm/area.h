@@ -41,6 +41,7 @@ struct area {
 	u64 pgoff;	     /* of start: in the file, or the linear index of anonymous memory */
 	struct mapping *map; /* page cache behind it; NULL: anonymous */
 	struct file *file;   /* referenced; NULL where map is */
+	u64 pte_bits; /* of an entry of this area, W apart: that one is for the fault to decide */
 	u32 flags;
 	bool has_anon; /* a private page of its own may lie in it. Atomic: faults set it. */
 };
@@ -116,19 +117,6 @@ static inline u64 area_index(const struct area *a, vaddr_t va)
 static inline bool area_is_private(const struct area *a)
 {
 	return !(a->flags & VM_SHARED);
-}
-
-/* The bits of an entry of this area, W apart: that one is for the fault to decide. */
-static inline u64 area_pte_bits(const struct area *a)
-{
-	u64 bits = PTE_USER | PTE_ACCESSED;
-
-	bits |= a->flags & (VM_READ | VM_WRITE | VM_EXEC) ? PTE_PRESENT : PTE_NOACCESS;
-	if (!(a->flags & VM_EXEC))
-		bits |= PTE_NX;
-	if (a->flags & VM_SHARED)
-		bits |= PTE_SHARED;
-	return bits;
 }
 
 void area_init(void);

@@ -38,18 +38,29 @@ struct copies {
 	pte_t old[STREAK_MAX], new[STREAK_MAX];
 };
 
-/* How many pages this fault may resolve, from f->va on. */
-static unsigned streak_window(struct fault *f, const struct slot *s)
+/* How many faults in a row this one goes on, each at the page behind the last one. */
+static inline u64 streak_run(struct fault *f)
 {
-	struct mm *mm = f->mm;
-	u64 run = f->va == atomic_load(&mm->streak_next) ? atomic_load(&mm->streak_run) + 1 : 0;
-	u64 after = f->area->flags & VM_SEQ_READ ? 1 : STREAK_AFTER;
-	u64 left, n = 1;
+	u64 run = atomic_load(&f->mm->streak) - f->va;
 
-	atomic_store(&mm->streak_run, run);
-	if (likely(run < after) || f->area->flags & VM_RAND_READ)
+	return run < PAGE_SIZE ? min(run + 1, (u64)STREAK_MAX) : 0;
+}
+
+/* The fault resolved n pages. */
+static inline void streak_note(struct fault *f, u64 run, u64 n)
+{
+	atomic_store(&f->mm->streak, f->va + n * PAGE_SIZE + run);
+}
+
+/* How many pages this fault may resolve, from f->va on. */
+static unsigned streak_window(struct fault *f, const struct slot *s, u64 run)
+{
+	u64 after = f->area->flags & VM_SEQ_READ ? 1 : STREAK_AFTER;
+	u64 left = min((f->area->end - f->va) >> PAGE_SHIFT, TABLE_ENTRIES - slot_index(s));
+	u64 n = 1;
+
+	if (run < after)
 		return 1;
-	left = min((f->area->end - f->va) >> PAGE_SHIFT, TABLE_ENTRIES - slot_index(s));
 	n <<= min(run - after + 1, (u64)5);
 	n = min(n, left);
 	return (unsigned)max(min(n, (u64)atomic_load(&vm_cow_streak)), (u64)1);
@@ -70,13 +81,14 @@ static inline bool reuse(struct fault *f, pte_t *pte, pte_t e)
 }
 
 /* Step fill: the entry of a private frame with the contents of that of e; none: no memory. */
-static inline pte_t copy_frame(struct fault *f, pte_t e, vaddr_t va)
+static __always_inline pte_t copy_frame(struct fault *f, pte_t e, vaddr_t va)
 {
-	struct page *p = page_alloc(PAGE_ANON, 0, is_zero_page(e) ? ALLOC_ZERO : 0);
+	bool zeros = pte_pfn(e) == zero_pfn;
+	struct page *p = page_alloc(PAGE_ANON, 0, zeros ? ALLOC_ZERO : 0);
 
 	if (!p)
 		return (pte_t){0};
-	if (is_zero_page(e)) {
+	if (zeros) {
 		count_zero_fill(f);
 	} else {
 		mmu_copy_frame(page_to_pfn(p), pte_pfn(e));
@@ -154,10 +166,10 @@ static void replace(struct fault *f, struct slot *s, const struct copies *c)
 	}
 }
 
-static enum fault_result write_streak(struct fault *f, struct slot *s, unsigned window)
+static enum fault_result write_streak(struct fault *f, struct slot *s, u64 run)
 {
+	unsigned window = streak_window(f, s, run), i;
 	struct copies c;
-	unsigned i;
 
 	c.n = 0;
 	if (!prepare(f, s, 0, &c))
@@ -167,7 +179,7 @@ static enum fault_result write_streak(struct fault *f, struct slot *s, unsigned 
 			break;
 		vm_count(VM_cow_ahead);
 	}
-	atomic_store(&f->mm->streak_next, f->va + i * PAGE_SIZE);
+	streak_note(f, run, i);
 	if (c.n)
 		replace(f, s, &c);
 	return FAULT_OK;
@@ -175,10 +187,12 @@ static enum fault_result write_streak(struct fault *f, struct slot *s, unsigned 
 
 enum fault_result cow_write(struct fault *f, struct slot *s)
 {
-	unsigned window = streak_window(f, s);
+	if (!(f->area->flags & VM_RAND_READ)) {
+		u64 run = streak_run(f);
 
-	if (unlikely(window > 1))
-		return write_streak(f, s, window);
-	atomic_store(&f->mm->streak_next, f->va + PAGE_SIZE);
+		if (unlikely(run))
+			return write_streak(f, s, run);
+		streak_note(f, 0, 1);
+	}
 	return write_one(f, s);
 }

@@ -54,7 +54,7 @@ static enum fault_result map_zeros(struct fault *f, struct slot *s)
 	struct page *p;
 
 	if (f->access != PROT_WRITE) {
-		slot_fill(f->mm, s, pte_make(zero_pfn, area_pte_bits(f->area)), RSS_NONE);
+		slot_fill(f->mm, s, pte_make(zero_pfn, f->area->pte_bits), RSS_NONE);
 		vm_count(VM_zero_map);
 		return FAULT_OK;
 	}
@@ -69,7 +69,7 @@ static enum fault_result map_zeros(struct fault *f, struct slot *s)
 /* Makes an entry reference a page of the file. */
 static void map_cache(struct fault *f, struct slot *s, struct page *cache)
 {
-	u64 bits = area_pte_bits(f->area);
+	u64 bits = f->area->pte_bits;
 
 	if ((f->area->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
 		bits |= PTE_WRITE;
@@ -132,7 +132,7 @@ static void resolve_bits(struct fault *f, struct slot *s, pte_t e)
 {
 	u64 keep = e.v & (PTE_PFN_MASK | PTE_DIRTY | PTE_WRITE);
 
-	pte_store(s->pte, (pte_t){keep | area_pte_bits(f->area)});
+	pte_store(s->pte, (pte_t){keep | f->area->pte_bits});
 }
 
 /* Step 3. */

@@ -21,12 +21,7 @@ static inline pte_t private_entry(struct fault *f, struct page *p, vaddr_t va)
 	p->anon.index = area_index(f->area, va);
 	atomic_store(&p->mapcount, 1);
 	atomic_store(&f->area->has_anon, true);
-	return pte_make(page_to_pfn(p), area_pte_bits(f->area) | write);
-}
-
-static inline bool is_zero_page(pte_t e)
-{
-	return !pte_none(e) && pte_pfn(e) == zero_pfn;
+	return pte_make(page_to_pfn(p), f->area->pte_bits | write);
 }
 
 static inline void count_zero_fill(struct fault *f)

@@ -57,9 +57,9 @@ struct mm {
 	s64 rss[RSS_KINDS];  /* entries that map a counted frame, by kind. Atomic. */
 	u64 table_frames;    /* tables referenced by this tree, shared ones too: VmPTE. Atomic. */
 	struct mm_stat stat; /* atomic, each */
-	vaddr_t
-	    streak_next; /* the page behind the last one that was copied on write, and how many */
-	u64 streak_run;	 /* such faults went on at it in a row: mm/cow.c's guesses. Atomic. */
+	/* The page behind the last one copied on write, and in the bits below how many such faults came
+	 * in a row: mm/cow.c's guess. Atomic. */
+	u64 streak;
 
 	u32 refs;	 /* tasks, and whoever looks through /proc. Atomic. */
 	u32 users;	 /* tasks alone; the last one out tears the areas down. Atomic. */

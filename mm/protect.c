@@ -31,7 +31,7 @@ static void protect_leaf(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
 	u64 keep = old.v & (PTE_PFN_MASK | PTE_DIRTY);
 
 	(void)mm;
-	pte_store(s->pte, (pte_t){keep | area_pte_bits(p->area) | write_right(p->area, old)});
+	pte_store(s->pte, (pte_t){keep | p->area->pte_bits | write_right(p->area, old)});
 	gather_range(p->g, va, PAGE_SIZE);
 }
 
