@@ -81,7 +81,7 @@ static inline bool reuse(struct fault *f, pte_t *pte, pte_t e)
 }
 
 /* Step fill: the entry of a private frame with the contents of that of e; none: no memory. */
-static __always_inline pte_t copy_frame(struct fault *f, pte_t e, vaddr_t va)
+static __force_inline pte_t copy_frame(struct fault *f, pte_t e, vaddr_t va)
 {
 	bool zeros = pte_pfn(e) == zero_pfn;
 	struct page *p = page_alloc(PAGE_ANON, 0, zeros ? ALLOC_ZERO : 0);

@@ -11,17 +11,17 @@
 #define __force
 #endif
 
-#define __must_check	__attribute__((warn_unused_result))
-#define __noreturn	__attribute__((noreturn))
-#define __packed	__attribute__((packed))
-#define __aligned(n)	__attribute__((aligned(n)))
-#define __section(s)	__attribute__((section(s)))
-#define __unused	__attribute__((unused))
-#define __noinline	__attribute__((noinline))
-#define __always_inline inline __attribute__((always_inline))
-#define __printf(f, a)	__attribute__((format(printf, f, a)))
-#define __init		__attribute__((section(".init.text"), cold))
-#define __initdata	__attribute__((section(".init.data")))
+#define __must_check   __attribute__((warn_unused_result))
+#define __noreturn     __attribute__((noreturn))
+#define __packed       __attribute__((packed))
+#define __aligned(n)   __attribute__((aligned(n)))
+#define __section(s)   __attribute__((section(s)))
+#define __unused       __attribute__((unused))
+#define __noinline     __attribute__((noinline))
+#define __force_inline inline __attribute__((always_inline))
+#define __printf(f, a) __attribute__((format(printf, f, a)))
+#define __init	       __attribute__((section(".init.text"), cold))
+#define __initdata     __attribute__((section(".init.data")))
 
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
