@@ -96,7 +96,7 @@ static void test_shared(struct mm *mm)
 	struct mm *child;
 
 	vm_fork_share_level = 2;
-	child = mm_fork(mm, BASE, BASE);
+	child = mm_fork(mm, BASE);
 	CHECK(child);
 	shared = table_at(mm, BASE, 1)->table;
 	tap_ok(page_mapcount(shared) == 2 && table_at(child, BASE, 1)->table == shared &&
