@@ -204,6 +204,8 @@ void process_exit(int code)
 
 	itimer_stop(p);
 	give_up_memory(t);
+	if (t->files)
+		locks_end_process();
 	give_up_files(t);
 	if (p->pid == p->sid)
 		tty_session_end(p);

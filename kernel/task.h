@@ -152,6 +152,7 @@ struct process {
 	bool reaped;   /* no longer in the table */
 	bool did_exec; /* setpgid by the parent fails from then on */
 	bool dumpable, child_subreaper, no_new_privs;
+	bool record_locks; /* has ever had one: closing a file may drop some. Atomic. */
 	bool kthread;
 	int pdeath_signal; /* PR_SET_PDEATHSIG */
 	s16 oom_score_adj;

@@ -43,7 +43,7 @@ boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
 # --- all together -------------------------------------------------------------------------------
 
 # tests/bench: each budget of tests/bench/budgets.csv is a case, too.
-BENCH_CASES ?=
+BENCH_CASES ?= tests/bench
 
 # The unit binaries and each test on each machine are pytest cases, so its last line counts all.
 PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(PYTEST) -c tests/boot/pytest.ini \

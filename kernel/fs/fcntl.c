@@ -56,8 +56,7 @@ static long fcntl_fd(struct file *f, s32 fd, u32 cmd, u64 arg)
 	case F_GETFD:
 		return fd_get_cloexec(fd) ? FD_CLOEXEC : 0;
 	case F_SETFD:
-		fd_set_cloexec(fd, arg & FD_CLOEXEC);
-		return 0;
+		return fd_set_cloexec(fd, arg & FD_CLOEXEC);
 	case F_GETFL:
 		return f->flags;
 	default:
@@ -118,8 +117,7 @@ static long common_ioctl(struct file *f, s32 fd, u32 cmd, u64 arg)
 	switch (cmd) {
 	case FIOCLEX:
 	case FIONCLEX:
-		fd_set_cloexec(fd, cmd == FIOCLEX);
-		return 0;
+		return fd_set_cloexec(fd, cmd == FIOCLEX);
 	case FIONBIO:
 		if (get_user(on, (const s32 __user *)arg))
 			return -EFAULT;

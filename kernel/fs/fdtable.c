@@ -1,8 +1,16 @@
 /*
  * Tables of open descriptors.
  *
+ *	table	one for each set of tasks that share descriptors (CLONE_FILES, threads)
+ *	array	the descriptors. Fork gives the child's table its parent's array, and whoever changes
+ *		a descriptor first makes a copy: a fork with a thousand descriptors costs what one
+ *		with three does, and a child that ends as it began closes nothing.
+ *
+ * An array of several tables never changes. That of one changes under its table's lock, and is read
+ * without by the only task that uses the table.
+ *
  * `open` has a bit for each descriptor in use; a slot's pointer means something only under its bit.
- * So a fresh table needs no clearing beyond the bits, and fork copies as much as is in use.
+ * So a fresh array needs no clearing beyond the bits, and a copy takes as much as is in use.
  */
 #include "kernel/fs/fs_internal.h"
 
@@ -15,24 +23,30 @@
 
 #define INLINE_FDS 64
 
-struct fd_table {
-	u32 refs;	 /* atomic */
-	u32 size;	 /* slots; a multiple of 64 */
-	spinlock_t lock; /* LOCK_FILES: everything below, and size */
-	u32 next;	 /* no free slot below */
+struct fd_array {
+	u32 refs; /* tables. Atomic. */
+	u32 size; /* slots; a multiple of 64 */
+	u32 next; /* no free slot below */
 	struct file **files;
 	u64 *open, *cloexec;
 	u64 inline_bits[2];
 	struct file *inline_files[INLINE_FDS];
 };
 
-static struct slab_cache *table_cache;
+struct fd_table {
+	u32 refs;		/* tasks, and who looks through /proc. Atomic. */
+	spinlock_t lock;	/* LOCK_FILES: array, and what it holds */
+	struct fd_array *array; /* referenced */
+};
+
+static struct slab_cache *table_cache, *array_cache;
 
 void fd_table_init(void)
 {
 	table_cache = slab_create("fd_table", sizeof(struct fd_table), 16);
-	if (!table_cache)
-		panic("no memory for the descriptor table cache");
+	array_cache = slab_create("fd_array", sizeof(struct fd_array), 16);
+	if (!table_cache || !array_cache)
+		panic("no memory for the descriptor table caches");
 }
 
 static void *big_alloc(u32 size)
@@ -40,87 +54,146 @@ static void *big_alloc(u32 size)
 	return kmalloc(size * sizeof(struct file *) + 2 * (size / 64) * sizeof(u64));
 }
 
-static void use_big(struct fd_table *t, void *mem, u32 size)
+static void use_big(struct fd_array *a, void *mem, u32 size)
 {
-	t->files = mem;
-	t->open = (u64 *)(t->files + size);
-	t->cloexec = t->open + size / 64;
-	t->size = size;
-	memset(t->open, 0, 2 * (size / 64) * sizeof(u64));
+	a->files = mem;
+	a->open = (u64 *)(a->files + size);
+	a->cloexec = a->open + size / 64;
+	a->size = size;
+	memset(a->open, 0, 2 * (size / 64) * sizeof(u64));
 }
 
-static struct fd_table *table_alloc(void)
+/* An empty array of `size` slots. NULL: no memory. */
+static struct fd_array *array_alloc(u32 size)
+{
+	struct fd_array *a = slab_alloc(array_cache);
+	void *mem;
+
+	if (!a)
+		return NULL;
+	a->refs = 1;
+	a->size = INLINE_FDS;
+	a->next = 0;
+	a->files = a->inline_files;
+	a->open = &a->inline_bits[0];
+	a->cloexec = &a->inline_bits[1];
+	a->inline_bits[0] = a->inline_bits[1] = 0;
+	if (size <= INLINE_FDS)
+		return a;
+	mem = big_alloc(size);
+	if (!mem) {
+		slab_free(array_cache, a);
+		return NULL;
+	}
+	use_big(a, mem, size);
+	return a;
+}
+
+/* Calls fn for each open descriptor. Nobody changes the array meanwhile. */
+static void array_for_each(const struct fd_array *a, void (*fn)(struct file *f))
+{
+	for (u32 w = 0; w < a->size / 64; w++)
+		for (u64 bits = a->open[w]; bits; bits &= bits - 1)
+			fn(a->files[w * 64 + (u32)__builtin_ctzll(bits)]);
+}
+
+/* One table fewer has it; the last one drops the files. No spinlock is held. */
+static void array_put(struct fd_array *a)
+{
+	if (atomic_dec(&a->refs))
+		return;
+	array_for_each(a, file_put);
+	if (a->files != a->inline_files)
+		kfree(a->files);
+	slab_free(array_cache, a);
+}
+
+/* The descriptors in use, rounded up to a word. */
+static u32 used_size(const struct fd_array *a)
+{
+	u32 words = a->size / 64;
+
+	while (words > 1 && !a->open[words - 1])
+		words--;
+	return words * 64;
+}
+
+static void array_copy(struct fd_array *to, const struct fd_array *from)
+{
+	u32 words = used_size(from) / 64;
+
+	for (u32 w = 0; w < words; w++) {
+		for (u64 bits = from->open[w]; bits; bits &= bits - 1) {
+			u32 fd = w * 64 + (u32)__builtin_ctzll(bits);
+
+			to->files[fd] = file_get(from->files[fd]);
+		}
+		to->open[w] = from->open[w];
+		to->cloexec[w] = from->cloexec[w] & from->open[w];
+	}
+	to->next = min(from->next, to->size);
+}
+
+/*
+ * Makes the table's array its own, so that a descriptor may be changed. Called and returns under
+ * t->lock, which it drops meanwhile where the array has to be copied. 0 or -ENOMEM.
+ */
+static int array_own(struct fd_table *t)
+{
+	while (atomic_load_acquire(&t->array->refs) > 1) {
+		u32 size = used_size(t->array);
+		struct fd_array *old, *copy;
+
+		spin_unlock(&t->lock);
+		copy = array_alloc(size);
+		spin_lock(&t->lock);
+		if (!copy)
+			return -ENOMEM;
+		old = copy; /* another task may have been here meanwhile */
+		if (used_size(t->array) <= copy->size) {
+			old = t->array;
+			array_copy(copy, old);
+			t->array = copy;
+		}
+		spin_unlock(&t->lock);
+		array_put(old);
+		spin_lock(&t->lock);
+	}
+	return 0;
+}
+
+/* A table with this array, whose reference it takes over. NULL: no memory, and nothing taken. */
+static struct fd_table *table_alloc(struct fd_array *a)
 {
 	struct fd_table *t = slab_alloc(table_cache);
 
 	if (!t)
 		return NULL;
 	t->refs = 1;
-	t->size = INLINE_FDS;
 	spin_init(&t->lock, LOCK_FILES);
-	t->next = 0;
-	t->files = t->inline_files;
-	t->open = &t->inline_bits[0];
-	t->cloexec = &t->inline_bits[1];
-	t->inline_bits[0] = t->inline_bits[1] = 0;
+	t->array = a;
 	return t;
-}
-
-static void table_free(struct fd_table *t)
-{
-	if (t->files != t->inline_files)
-		kfree(t->files);
-	slab_free(table_cache, t);
 }
 
 struct fd_table *fd_table_new(void)
 {
-	return table_alloc();
-}
+	struct fd_array *a = array_alloc(INLINE_FDS);
+	struct fd_table *t = a ? table_alloc(a) : NULL;
 
-/* The descriptors in use, rounded up to a word. Under t->lock. */
-static u32 used_size(const struct fd_table *t)
-{
-	u32 words = t->size / 64;
-
-	while (words > 1 && !t->open[words - 1])
-		words--;
-	return words * 64;
+	if (a && !t)
+		array_put(a);
+	return t;
 }
 
 struct fd_table *fd_table_fork(struct fd_table *t)
 {
-	struct fd_table *copy = table_alloc();
-	u32 size;
+	struct fd_table *copy = table_alloc(NULL);
 
 	if (!copy)
 		return NULL;
 	spin_lock(&t->lock);
-	while ((size = used_size(t)) > copy->size) {
-		void *mem;
-
-		spin_unlock(&t->lock);
-		mem = big_alloc(size);
-		if (!mem) {
-			table_free(copy);
-			return NULL;
-		}
-		if (copy->files != copy->inline_files)
-			kfree(copy->files);
-		use_big(copy, mem, size);
-		spin_lock(&t->lock);
-	}
-	for (u32 w = 0; w < size / 64; w++) {
-		for (u64 bits = t->open[w]; bits; bits &= bits - 1) {
-			u32 fd = w * 64 + (u32)__builtin_ctzll(bits);
-			struct file *f = t->files[fd];
-
-			file_get(f);
-			copy->files[fd] = f;
-			bitmap_set(copy->open, fd);
-		}
-		copy->cloexec[w] = t->cloexec[w] & copy->open[w];
-	}
+	copy->array = t->array;
+	atomic_inc(&copy->array->refs);
 	spin_unlock(&t->lock);
 	return copy;
 }
@@ -138,8 +211,6 @@ bool fd_table_shared(void)
 
 static void file_close(struct file *f)
 {
-	if (f->ops->flush)
-		f->ops->flush(f);
 	locks_close(f);
 	file_put(f);
 }
@@ -148,31 +219,39 @@ void fd_table_put(struct fd_table *t)
 {
 	if (atomic_dec(&t->refs))
 		return;
-	for (u32 w = 0; w < t->size / 64; w++)
-		for (u64 bits = t->open[w]; bits; bits &= bits - 1)
-			file_close(t->files[w * 64 + (u32)__builtin_ctzll(bits)]);
-	table_free(t);
+	array_put(t->array);
+	slab_free(table_cache, t);
 }
 
-/* Takes a descriptor out of the table: its file, whose reference is the caller's now, or NULL. */
-static struct file *fd_take(struct fd_table *t, u32 fd)
+/*
+ * Takes a descriptor out of the table: *f is its file, whose reference is the caller's now. 0, -EBADF,
+ * or -ENOMEM.
+ */
+static int fd_take(struct fd_table *t, u32 fd, struct file **f)
 {
-	struct file *f = NULL;
+	struct fd_array *a;
+	int err = -EBADF;
 
 	spin_lock(&t->lock);
-	if (fd < t->size && bitmap_test(t->open, fd)) {
-		f = t->files[fd];
-		bitmap_clear(t->open, fd);
-		bitmap_clear(t->cloexec, fd);
-		t->next = min(t->next, fd);
+	if (fd < t->array->size && bitmap_test(t->array->open, fd))
+		err = array_own(t);
+	a = t->array;
+	if (!err && !bitmap_test(a->open, fd))
+		err = -EBADF; /* another task closed it while the lock was not held */
+	if (!err) {
+		*f = a->files[fd];
+		bitmap_clear(a->open, fd);
+		bitmap_clear(a->cloexec, fd);
+		a->next = min(a->next, fd);
 	}
 	spin_unlock(&t->lock);
-	return f;
+	return err;
 }
 
 int fd_table_exec(void)
 {
 	struct fd_table *t = current->files;
+	int err = 0;
 
 	if (atomic_load(&t->refs) > 1) {
 		t = fd_table_fork(t);
@@ -181,23 +260,32 @@ int fd_table_exec(void)
 		fd_table_put(current->files);
 		current->files = t;
 	}
-	for (u32 w = 0; w < t->size / 64; w++)
-		for (u64 bits = t->open[w] & t->cloexec[w]; bits; bits &= bits - 1)
-			file_close(fd_take(t, w * 64 + (u32)__builtin_ctzll(bits)));
-	return 0;
+	for (u32 w = 0; !err && w < t->array->size / 64; w++) {
+		for (u64 bits = t->array->open[w] & t->array->cloexec[w]; bits && !err;
+		     bits &= bits - 1) {
+			struct file *f;
+
+			err = fd_take(t, w * 64 + (u32)__builtin_ctzll(bits), &f);
+			if (!err)
+				file_close(f);
+		}
+	}
+	return err;
 }
 
 struct file *fd_get_any(s32 fd)
 {
 	struct fd_table *t = current->files;
 	bool shared = atomic_load(&t->refs) > 1;
+	const struct fd_array *a;
 	struct file *f = NULL;
 
 	/* Only a table that other tasks use can change under our feet. */
 	if (shared)
 		spin_lock(&t->lock);
-	if (likely((u32)fd < t->size && bitmap_test(t->open, (u32)fd))) {
-		f = t->files[fd];
+	a = t->array;
+	if (likely((u32)fd < a->size && bitmap_test(a->open, (u32)fd))) {
+		f = a->files[fd];
 		file_get(f);
 	}
 	if (shared)
@@ -216,11 +304,12 @@ struct file *fd_get(s32 fd)
 	return f;
 }
 
-/* Grows the table to hold descriptor `fd`. Called and returns under t->lock, which it drops
+/* Grows the table's own array to hold descriptor `fd`. Called and returns under t->lock, which it drops
  * meanwhile. */
 static int table_grow(struct fd_table *t, u32 fd)
 {
-	u32 size = t->size, old;
+	struct fd_array *a = t->array;
+	u32 size = a->size, old;
 	struct file **old_files;
 	u64 *old_open, *old_cloexec;
 	void *mem;
@@ -232,21 +321,35 @@ static int table_grow(struct fd_table *t, u32 fd)
 	spin_lock(&t->lock);
 	if (!mem)
 		return -ENOMEM;
-	if (t->size >= size) {
-		kfree(mem);
+	a = t->array;
+	if (a->size >= size || atomic_load_acquire(&a->refs) > 1) {
+		kfree(mem); /* another task grew it, or forked: the caller looks again */
 		return 0;
 	}
-	old = t->size;
-	old_files = t->files;
-	old_open = t->open;
-	old_cloexec = t->cloexec;
-	use_big(t, mem, size);
-	memcpy(t->files, old_files, old * sizeof(*old_files));
-	memcpy(t->open, old_open, old / 8);
-	memcpy(t->cloexec, old_cloexec, old / 8);
-	if (old_files != t->inline_files)
+	old = a->size;
+	old_files = a->files;
+	old_open = a->open;
+	old_cloexec = a->cloexec;
+	use_big(a, mem, size);
+	memcpy(a->files, old_files, old * sizeof(*old_files));
+	memcpy(a->open, old_open, old / 8);
+	memcpy(a->cloexec, old_cloexec, old / 8);
+	if (old_files != a->inline_files)
 		kfree(old_files);
 	return 0;
+}
+
+/* Makes the table's array its own and large enough for `fd`. As table_grow(). 0 or -ENOMEM. */
+static int table_reach(struct fd_table *t, u32 fd)
+{
+	int err = array_own(t);
+
+	while (!err && fd >= t->array->size) {
+		err = table_grow(t, fd);
+		if (!err)
+			err = array_own(t);
+	}
+	return err;
 }
 
 static u64 fd_limit(void)
@@ -254,60 +357,74 @@ static u64 fd_limit(void)
 	return current->proc->rlimits[RLIMIT_NOFILE].cur;
 }
 
-static void set_slot(struct fd_table *t, u32 fd, struct file *f, bool cloexec)
+static void set_slot(struct fd_array *a, u32 fd, struct file *f, bool cloexec)
 {
-	t->files[fd] = f;
-	bitmap_set(t->open, fd);
+	a->files[fd] = f;
+	bitmap_set(a->open, fd);
 	if (cloexec)
-		bitmap_set(t->cloexec, fd);
+		bitmap_set(a->cloexec, fd);
 	else
-		bitmap_clear(t->cloexec, fd);
+		bitmap_clear(a->cloexec, fd);
+}
+
+/* The lowest free descriptor from `lowest` on, in an array that is the table's own; or an errno. As
+ * table_grow(). */
+static s32 find_free(struct fd_table *t, u32 lowest)
+{
+	for (;;) {
+		struct fd_array *a;
+		u32 fd;
+		int err = array_own(t);
+
+		if (err)
+			return err;
+		a = t->array;
+		fd = (u32)bitmap_find_clear(a->open, a->size, max(lowest, a->next));
+		if (fd >= a->size)
+			fd = max(a->size, lowest);
+		if (fd >= fd_limit())
+			return -EMFILE;
+		if (fd < a->size)
+			return (s32)fd;
+		err = table_grow(t, fd);
+		if (err)
+			return err;
+	}
 }
 
 s32 fd_install(struct file *f, s32 lowest, bool cloexec)
 {
 	struct fd_table *t = current->files;
-	u32 fd;
-	s32 err = 0;
+	s32 fd;
 
 	spin_lock(&t->lock);
-	for (;;) {
-		fd = (u32)bitmap_find_clear(t->open, t->size, max((u32)lowest, t->next));
-		if (fd < t->size)
-			break;
-		fd = max(t->size, (u32)lowest);
-		err = fd < fd_limit() ? table_grow(t, fd) : -EMFILE;
-		if (err)
-			break;
-	}
-	if (!err && fd >= fd_limit())
-		err = -EMFILE;
-	if (!err) {
-		set_slot(t, fd, f, cloexec);
-		if ((u32)lowest <= t->next)
-			t->next = fd + 1;
+	fd = find_free(t, (u32)lowest);
+	if (fd >= 0) {
+		set_slot(t->array, (u32)fd, f, cloexec);
+		if ((u32)lowest <= t->array->next)
+			t->array->next = (u32)fd + 1;
 	}
 	spin_unlock(&t->lock);
-	if (err) {
+	if (fd < 0)
 		file_put(f);
-		return err;
-	}
-	return (s32)fd;
+	return fd;
 }
 
 struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec)
 {
+	const struct fd_array *a;
 	struct file *f = NULL;
 	u32 n;
 
 	spin_lock(&t->lock);
-	n = (u32)bitmap_find_set(t->open, t->size, (u32)*fd);
-	if (n < t->size) {
-		f = t->files[n];
+	a = t->array;
+	n = (u32)bitmap_find_set(a->open, a->size, (u32)*fd);
+	if (n < a->size) {
+		f = a->files[n];
 		file_get(f);
 		*fd = (s32)n;
 		if (cloexec)
-			*cloexec = bitmap_test(t->cloexec, n);
+			*cloexec = bitmap_test(a->cloexec, n);
 	}
 	spin_unlock(&t->lock);
 	return f;
@@ -315,7 +432,12 @@ struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec)
 
 u32 fd_table_size(struct fd_table *t)
 {
-	return READ_ONCE(t->size);
+	u32 size;
+
+	spin_lock(&t->lock);
+	size = t->array->size;
+	spin_unlock(&t->lock);
+	return size;
 }
 
 bool fd_get_cloexec(s32 fd)
@@ -324,33 +446,39 @@ bool fd_get_cloexec(s32 fd)
 	bool on;
 
 	spin_lock(&t->lock);
-	on = (u32)fd < t->size && bitmap_test(t->cloexec, (u32)fd);
+	on = (u32)fd < t->array->size && bitmap_test(t->array->cloexec, (u32)fd);
 	spin_unlock(&t->lock);
 	return on;
 }
 
-void fd_set_cloexec(s32 fd, bool on)
+int fd_set_cloexec(s32 fd, bool on)
 {
 	struct fd_table *t = current->files;
+	int err = 0;
 
 	spin_lock(&t->lock);
-	if ((u32)fd < t->size && bitmap_test(t->open, (u32)fd)) {
+	if ((u32)fd < t->array->size && bitmap_test(t->array->open, (u32)fd) &&
+	    bitmap_test(t->array->cloexec, (u32)fd) != on)
+		err = array_own(t);
+	if (!err && (u32)fd < t->array->size && bitmap_test(t->array->open, (u32)fd) &&
+	    bitmap_test(t->array->cloexec, (u32)fd) != on) {
 		if (on)
-			bitmap_set(t->cloexec, (u32)fd);
+			bitmap_set(t->array->cloexec, (u32)fd);
 		else
-			bitmap_clear(t->cloexec, (u32)fd);
+			bitmap_clear(t->array->cloexec, (u32)fd);
 	}
 	spin_unlock(&t->lock);
+	return err;
 }
 
 int fd_close(s32 fd)
 {
-	struct file *f = fd_take(current->files, (u32)fd);
+	struct file *f;
+	int err = fd_take(current->files, (u32)fd, &f);
 
-	if (!f)
-		return -EBADF;
-	file_close(f);
-	return 0;
+	if (!err)
+		file_close(f);
+	return err;
 }
 
 SYSCALL1(close, s32, fd)
@@ -376,16 +504,12 @@ SYSCALL3(close_range, u32, first, u32, last, u32, flags)
 		fd_table_put(t);
 		t = own;
 	}
-	for (u64 fd = first; fd <= last && fd < READ_ONCE(t->size); fd++) {
-		struct file *f;
+	for (u64 fd = first; fd <= last && fd < fd_table_size(t); fd++) {
+		int err =
+		    flags & CLOSE_RANGE_CLOEXEC ? fd_set_cloexec((s32)fd, true) : fd_close((s32)fd);
 
-		if (flags & CLOSE_RANGE_CLOEXEC) {
-			fd_set_cloexec((s32)fd, true);
-			continue;
-		}
-		f = fd_take(t, (u32)fd);
-		if (f)
-			file_close(f);
+		if (err == -ENOMEM)
+			return err;
 	}
 	return 0;
 }
@@ -402,15 +526,14 @@ static long dup_to(struct file *f, u32 to, bool cloexec)
 {
 	struct fd_table *t = current->files;
 	struct file *old = NULL;
-	int err = 0;
+	int err;
 
 	spin_lock(&t->lock);
-	if (to >= t->size)
-		err = table_grow(t, to);
+	err = table_reach(t, to);
 	if (!err) {
-		if (bitmap_test(t->open, to))
-			old = t->files[to];
-		set_slot(t, to, f, cloexec);
+		if (bitmap_test(t->array->open, to))
+			old = t->array->files[to];
+		set_slot(t->array, to, f, cloexec);
 	}
 	spin_unlock(&t->lock);
 	if (err)

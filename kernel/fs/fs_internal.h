@@ -147,7 +147,7 @@ bool fd_table_shared(void);
 /* As close(2): 0 or -EBADF. */
 int fd_close(s32 fd);
 bool fd_get_cloexec(s32 fd);
-void fd_set_cloexec(s32 fd, bool on);
+int fd_set_cloexec(s32 fd, bool on); /* 0, also where fd is not open; or -ENOMEM */
 
 /* ---- context.c ---- */
 

@@ -188,6 +188,18 @@ void locks_close(struct file *f)
 	drop_owned(f->inode, LOCK_KIND_RECORD, current->proc);
 }
 
+void locks_end_process(void)
+{
+	struct file *f;
+
+	if (!atomic_load(&current->proc->record_locks))
+		return;
+	for (s32 fd = 0; (f = fd_table_next(current->files, &fd, NULL)); fd++) {
+		locks_close(f);
+		file_put(f);
+	}
+}
+
 void locks_release(struct file *f)
 {
 	drop_owned(f->inode, LOCK_KIND_RECORD, f);
@@ -243,6 +255,8 @@ static int import_lock(struct file *f, struct user_flock *u, const void __user *
 	*l = (struct file_lock){.kind = LOCK_KIND_RECORD, .write = u->type == F_WRLCK};
 	err = flock_range(f, u, l);
 	l->owner = by_file ? (void *)f : (void *)current->proc;
+	if (!by_file)
+		atomic_store(&current->proc->record_locks, true);
 	l->pid = by_file ? -1 : current->proc->pid;
 	return err;
 }

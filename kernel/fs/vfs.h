@@ -224,8 +224,6 @@ struct file_ops {
 	int (*fsync)(struct file *f);
 	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
 	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
-	/* Each descriptor closed on it; for advisory locks. */
-	void (*flush)(struct file *f);
 };
 
 struct file {
@@ -352,6 +350,9 @@ struct file *fd_get_any(s32 fd);
 /* A new descriptor for f in the current table (takes the reference over, even when it fails), or
  * -EMFILE, -ENOMEM. */
 s32 fd_install(struct file *f, s32 lowest, bool cloexec);
+/* The last task of the process is about to give up its table. Where others go on using what is in it,
+ * nothing is closed, and the process's record locks go here. */
+void locks_end_process(void);
 /* Of another task's table, for /proc: the lowest open descriptor >= *fd, its file referenced; NULL:
  * none. */
 struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec);
@@ -360,7 +361,7 @@ u32 fd_table_size(struct fd_table *t);
 
 /* Descriptor tables and fs contexts over fork, exec and exit. */
 struct fd_table *fd_table_new(void);		    /* an empty one; NULL: no memory */
-struct fd_table *fd_table_fork(struct fd_table *t); /* a copy; NULL: no memory */
+struct fd_table *fd_table_fork(struct fd_table *t); /* as good as a copy; NULL: no memory */
 struct fd_table *fd_table_get(struct fd_table *t);  /* shared: CLONE_FILES */
 void fd_table_put(struct fd_table *t);
 int fd_table_exec(void); /* unshares current's, closes close-on-exec descriptors */
