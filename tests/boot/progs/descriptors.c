@@ -80,7 +80,8 @@ TEST(the_last_writer_of_a_pipe_counts)
 
 	turns();
 	REQUIRE(!pipe(p));
-	a = CHILD(close(to_child[1]); await(to_child)); /* holds p[1], and never changes a thing... */
+	a = CHILD(close(to_child[1]);
+		  await(to_child)); /* holds p[1], and never changes a thing... */
 	b = CHILD(close(p[0]); EQ(write(p[1], "b", 1), 1));
 	JOIN(b);
 	EQ(close(p[1]), 0);
@@ -163,15 +164,15 @@ TEST(memory_runs_out_at_any_step)
 			snprintf(text, sizeof(text), "%d", k);
 			knob = open("/proc/sys/vm/fail_nth", O_WRONLY);
 			REQUIRE(knob >= 0);
-			n = status_of(CHILD(
-			    int r; if (write(knob, text, strlen(text)) < 0) _exit(1);
-			    r = op == 0   ? close(fd)
-				: op == 1 ? dup2(fd, 200)
-				: op == 2 ? fcntl(fd, F_SETFD, FD_CLOEXEC)
-					  : dup(fd);
-			    if (r < 0 && errno != ENOMEM) _exit(2);
-			    if (write(knob, "0", 1) != 1) _exit(3);
-			    if (r < 0 && !is_open(fd)) _exit(4)));
+			n = status_of(CHILD(int r;
+					    if (write(knob, text, strlen(text)) < 0) _exit(1);
+					    r = op == 0	  ? close(fd)
+						: op == 1 ? dup2(fd, 200)
+						: op == 2 ? fcntl(fd, F_SETFD, FD_CLOEXEC)
+							  : dup(fd);
+					    if (r < 0 && errno != ENOMEM) _exit(2);
+					    if (write(knob, "0", 1) != 1) _exit(3);
+					    if (r < 0 && !is_open(fd)) _exit(4)));
 			close(knob);
 			if (WIFEXITED(n)) /* else out of memory killed it, in a page fault */
 				EQ(WEXITSTATUS(n), 0);
