@@ -23,6 +23,42 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+# README's table: figure, and what it calls it.
+README_ROWS = (
+    ("null_syscall", "null system call, with its user loop"),
+    ("read_fault", "read fault on untouched memory"),
+    ("write_fault", "first write fault"),
+    ("cow_fault", "copy-on-write fault"),
+    ("reuse_fault", "write by the last owner, a page"),
+    ("fork_small", "fork returns, small process"),
+    ("fork_16M", "fork returns, 16 MiB touched"),
+    ("fork_256M", "fork returns, 256 MiB touched"),
+    ("fork_1024M", "fork returns, 1 GiB touched"),
+    ("fork_16384M", "fork returns, 16 GiB touched"),
+    ("exit_1024M", "exit of a child that touched nothing, 1 GiB"),
+    ("fork_exit_wait_1024M", "fork + exit + wait, 1 GiB touched"),
+    ("fork_exec_wait", "fork + exec + wait"),
+    ("fork_1000_areas", "fork returns, 1,000 areas"),
+    ("fork_1000_fds", "fork returns, 1,000 descriptors"),
+    ("storm_64M", "fork of 64 MiB, then both write all"),
+    ("pipe_round_trip", "pipe ping-pong, round trip"),
+    ("faults_after_exit_1024M", "*faults* when 1 GiB is rewritten after the child's exit"),
+    ("idle_child_kib_1024M", "*KiB* that an idle child of 1 GiB takes"),
+)
+README_HEAD = "| path | Linux | Calf, level 1 | Calf, `auto` |\n| --- | --: | --: | --: |\n"
+
+
+def readme(text, results):
+    """README with the rows of its table as they were measured."""
+    start = text.index(README_HEAD) + len(README_HEAD)
+    end = text.index("\n\n", start) + 1
+    rows = ""
+    for name, what in README_ROWS:
+        figures = [results.get(system, {}).get(name) for system in ("linux", "1", "auto")]
+        rows += f"| {what} | " + " | ".join("-" if n is None else f"{n:,}" for n in figures) + " |\n"
+    return text[:start] + rows + text[end:]
+
+
 def write_csv(path, rows, head, measured):
     with open(path, "w", newline="") as out:
         out.writelines(f"# {line}\n" for line in measured.splitlines())

@@ -7,7 +7,7 @@ import sys
 import time
 
 import draw
-from measure import CPU, HERE, ICOUNT, OUT, clean, fitting, measure, measured_on
+from measure import CPU, HERE, ICOUNT, OUT, ROOT, clean, fitting, measure, measured_on
 
 SYSTEMS = ("linux", "0", "1", "2", "3", "4", "auto")
 SIZES = (16, 64, 256, 1024, 4096, 16384)
@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--timeout", type=int, default=900, help="seconds for one machine")
     parser.add_argument("--no-elapsed", action="store_true", help="instructions alone")
     parser.add_argument("--draw", action="store_true", help="only draw build/bench/results.csv again")
-    parser.add_argument("--keep", action="store_true", help="renew the pictures in tests/bench")
+    parser.add_argument("--keep", action="store_true", help="renew the pictures in tests/bench and README's table")
     return parser.parse_args()
 
 
@@ -147,7 +147,9 @@ def main():
         for name in KEPT:
             shutil.copy(OUT / f"{name}.svg", HERE)
         shutil.copy(OUT / "results.csv", HERE)
-        print(f"{HERE}: renewed {', '.join(KEPT)}.svg and results.csv")
+        page = ROOT / "README.md"
+        page.write_text(draw.readme(page.read_text(), results))
+        print(f"{HERE}: renewed {', '.join(KEPT)}.svg and results.csv; README.md: its table")
     return 0 if whole else 1
 
 
