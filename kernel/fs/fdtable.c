@@ -209,6 +209,14 @@ bool fd_table_shared(void)
 	return atomic_load(&current->files->refs) > 1;
 }
 
+bool fd_files_shared(void)
+{
+	struct fd_table *t = current->files;
+
+	/* Acquire: whoever let go of the array has taken references to its files before. */
+	return fd_table_shared() || atomic_load_acquire(&t->array->refs) > 1;
+}
+
 static void file_close(struct file *f)
 {
 	locks_close(f);

@@ -144,6 +144,9 @@ u32 file_count(void);
 
 /* Other tasks use the current one's table too. */
 bool fd_table_shared(void);
+/* True where another task may use the files of the current one's descriptors by references that they
+ * have in common with it. Asked before the file's own references are counted. */
+bool fd_files_shared(void);
 /* As close(2): 0 or -EBADF. */
 int fd_close(s32 fd);
 bool fd_get_cloexec(s32 fd);

@@ -64,8 +64,10 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, loff_t pos)
  */
 static bool pos_begin(struct file *f)
 {
-	/* One reference is the table's, one this call's. */
-	if (!f->ops->seek || (atomic_load(&f->refs) <= 2 && !fd_table_shared()))
+	if (!f->ops->seek)
+		return false;
+	/* One reference is the array's, one this call's; and in this order: see fd_files_shared(). */
+	if (!fd_files_shared() && atomic_load(&f->refs) <= 2)
 		return false;
 	rwsem_write_lock(&f->pos_lock);
 	return true;

@@ -72,6 +72,36 @@ TEST(offsets_are_shared_all_the_same)
 	unlink("/tmp/offsets");
 }
 
+/* Who inherits a file appends to it where the others stopped, whether or not they run at once. */
+TEST(writers_of_one_file_take_turns)
+{
+	enum { WRITERS = 4, LINES = 500, LENGTH = 16 };
+	int fd = open("/tmp/turns", O_RDWR | O_CREAT | O_TRUNC, 0644), seen[WRITERS] = {0};
+	pid_t pids[WRITERS];
+	char line[LENGTH + 1];
+
+	REQUIRE(fd >= 0);
+	for (int i = 0; i < WRITERS; i++) {
+		memset(line, 'a' + i, LENGTH);
+		pids[i] =
+		    CHILD(for (int n = 0; n < LINES; n++) EQ(write(fd, line, LENGTH), LENGTH));
+	}
+	for (int i = 0; i < WRITERS; i++)
+		JOIN(pids[i]);
+	EQ(lseek(fd, 0, SEEK_CUR), WRITERS * LINES * LENGTH);
+	EQ(lseek(fd, 0, SEEK_SET), 0);
+	for (int n = 0; n < WRITERS * LINES; n++) {
+		EQ(read(fd, line, LENGTH), LENGTH);
+		REQUIRE(line[0] >= 'a' && line[0] < 'a' + WRITERS);
+		for (int i = 1; i < LENGTH; i++)
+			EQ(line[i], line[0]);
+		seen[line[0] - 'a']++;
+	}
+	for (int i = 0; i < WRITERS; i++)
+		EQ(seen[i], LINES);
+	unlink("/tmp/turns");
+}
+
 TEST(the_last_writer_of_a_pipe_counts)
 {
 	int p[2];
