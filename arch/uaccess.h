@@ -17,6 +17,8 @@ ssize_t __must_check strncpy_from_user(char *to, const char __user *from, size_t
 size_t __must_check strnlen_user(const char __user *s, size_t max);
 /* 0, or -EFAULT; *old is what *p held. Stores `new` where that was `expected`. */
 int __must_check user_cmpxchg32(u32 __user *p, u32 expected, u32 new, u32 *old);
+/* 0, or -EFAULT; *to is what *p held, all of it at one moment. */
+int __must_check user_load32(u32 *to, const u32 __user *p);
 /* True where [p, p+n) lies below USER_END; says nothing of what is mapped. */
 bool user_range_ok(const void __user *p, size_t n);
 

@@ -47,6 +47,7 @@ static void set_euid(struct cred *c, u32 id)
 	if (id != c->euid)
 		current->proc->dumpable = false;
 	c->euid = c->fsuid = id;
+	cred_changed(current);
 }
 
 static void set_egid(struct cred *c, u32 id)
@@ -56,6 +57,7 @@ static void set_egid(struct cred *c, u32 id)
 	if (id != c->egid)
 		current->proc->dumpable = false;
 	c->egid = c->fsgid = id;
+	cred_changed(current);
 }
 
 SYSCALL1(setuid, u32, id)
@@ -246,18 +248,18 @@ SYSCALL2(capget, struct cap_header __user *, uheader, struct cap_data __user *, 
 	struct cap_data data[2] = {{0}};
 	struct cap_header h;
 	int words = cap_words(uheader, &h);
-	struct process *p;
+	struct task *t;
 	bool root;
 
 	if (words < 0)
 		return words == -EINVAL && !udata ? 0 : words;
 	if (h.pid < 0)
 		return -EINVAL;
-	p = process_find(h.pid ? h.pid : current->proc->pid);
-	if (!p)
+	t = task_find(h.pid ? h.pid : current->tid);
+	if (!t)
 		return -ESRCH;
-	root = task_is_root(p->leader);
-	process_put(p);
+	root = task_is_root(t);
+	task_put(t);
 	if (!udata)
 		return 0;
 	for (int i = 0; root && i < words; i++)
@@ -273,7 +275,7 @@ SYSCALL2(capset, struct cap_header __user *, uheader, const struct cap_data __us
 
 	if (words < 0)
 		return words;
-	if (h.pid && h.pid != current->proc->pid)
+	if (h.pid && h.pid != current->tid)
 		return -EPERM;
 	if (copy_from_user(data, udata, (size_t)words * sizeof(data[0])))
 		return -EFAULT;

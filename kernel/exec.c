@@ -2,7 +2,8 @@
  * execve(2): another program takes the place of the current one.
  *
  * The new address space is complete, arguments included, before the old one is touched: whatever
- * can fail, fails while there is still a program to return the error to. commit() cannot fail.
+ * can fail, fails while there is still a program to return the error to. That is before the other
+ * tasks of the process are ended, which is for good. commit() cannot fail.
  */
 #include "kernel/exec_args.h"
 #include "kernel/exec_stack.h"
@@ -282,13 +283,51 @@ static void swap_mm(struct task *t, struct mm *mm)
 
 	task_leave_mm(t);
 	spin_lock(&t->proc->sighand_lock);
-	t->mm = mm;
+	t->mm = t->fault_mm = mm;
 	spin_unlock(&t->proc->sighand_lock);
 	mmu_activate(&mm->mmu);
 	if (!old)
 		return;
 	task_note_rss(t, old);
 	mm_put_user(old);
+}
+
+/* The actions that stay: other tasks might change them, so the table was only room till now. */
+static void fill_sighand(struct exec *x)
+{
+	struct process *p = current->proc;
+
+	spin_lock(&p->sighand_lock);
+	for (int sig = 1; sig <= NSIG; sig++)
+		if (sighand_action(p, sig).handler == SIG_IGN)
+			x->sighand->actions[sig - 1].handler = SIG_IGN;
+	spin_unlock(&p->sighand_lock);
+}
+
+/*
+ * An end to the other tasks of the process. After that only the table of descriptors can fail, where
+ * another process has it in common by CLONE_FILES and there is no memory for a copy. There is nobody
+ * any more to return that error to.
+ */
+static int leave_others(struct exec *x)
+{
+	struct process *p = current->proc;
+	int err;
+
+	x->sighand = sighand_create();
+	if (!x->sighand)
+		return -ENOMEM;
+	err = threads_end_others();
+	if (err)
+		return err;
+	fill_sighand(x);
+	err = fd_table_exec();
+	if (err) {
+		spin_lock(&p->sighand_lock);
+		signal_end_group(p, SIGKILL);
+		spin_unlock(&p->sighand_lock);
+	}
+	return err;
 }
 
 static void commit(struct exec *x)
@@ -306,12 +345,14 @@ static void commit(struct exec *x)
 	t->robust_list = NULL;
 	t->restart = NULL;
 	t->exit_signal = SIGCHLD;
-	set_comm(t, x->name);
+	cred_changed(t);
+	p->membarrier_private = false;
 	if (x->secure)
 		p->pdeath_signal = 0;
 	p->dumpable = !x->secure;
 	spin_lock(&tasks_lock);
 	p->did_exec = true;
+	set_comm(t, x->name);
 	spin_unlock(&tasks_lock);
 	arch_exec(task_regs(t), x->image.start, x->sp);
 }
@@ -337,10 +378,12 @@ static int run(struct exec *x)
 	err = build_mm(x);
 	if (err)
 		return err;
-	x->sighand = sighand_without_handlers(current->proc);
-	if (!x->sighand)
-		return -ENOMEM;
-	err = fd_table_exec();
+	if (thread_is_alone()) {
+		x->sighand = sighand_without_handlers(current->proc);
+		err = x->sighand ? fd_table_exec() : -ENOMEM;
+	} else {
+		err = leave_others(x);
+	}
 	if (!err)
 		commit(x);
 	return err;

@@ -1,7 +1,12 @@
 /*
- * The end of a process: what it holds goes at once, memory first, so that a process killed for
- * memory gives it back even where it must then wait for a lock. What is left is a zombie: its pid,
- * status and counts, until the parent asks for them.
+ * The end of a task, and with the last one that of the process: what it holds goes at once, memory
+ * first, so that a process killed for memory gives it back even where it must then wait for a lock.
+ * What is left of the process is a zombie: its pid, status and counts, until the parent asks for
+ * them. Of other tasks than the leader nothing is left.
+ *
+ *	begin_exit	takes no more signals; the last to come here ends what is the process's
+ *	give_up_*	memory, files
+ *	leave		off the lists; the last to come here makes the process a zombie
  */
 #include "kernel/process.h"
 
@@ -27,6 +32,8 @@ void task_leave_mm(struct task *t)
 	t->clear_child_tid = NULL;
 	if (t->mm && t->robust_list)
 		futex_exit_robust(t);
+	if (unlikely(atomic_load(&t->pi_waiters)))
+		futex_exit_pi(t);
 	/* Where nobody shares the memory there is nobody to see the write. */
 	if (t->mm && tid && atomic_load(&t->mm->users) > 1 && put_user(0, tid) == 0)
 		(void)futex_wake_addr(tid, 1);
@@ -48,7 +55,7 @@ static void give_up_memory(struct task *t)
 		return;
 	task_note_rss(t, mm);
 	spin_lock(&t->proc->sighand_lock);
-	t->mm = NULL;
+	t->mm = t->fault_mm = NULL;
 	spin_unlock(&t->proc->sighand_lock);
 	mmu_activate(NULL);
 	mm_put_user(mm);
@@ -146,32 +153,30 @@ static void reparent_children(struct process *p)
 	}
 }
 
-/* Leaves the process's lists; its counts stay. */
-static void leave_threads(struct task *t)
-{
-	struct process *p = t->proc;
-	struct rusage_counts *u = &t->usage;
-
-	task_times(t, &u->utime_ns, &u->stime_ns);
-	spin_lock(&p->sighand_lock);
-	list_del(&t->thread_link);
-	sigpending_flush(p, &t->pending);
-	sigpending_flush(p, &p->shared);
-	rusage_add(&p->usage, u);
-	spin_unlock(&p->sighand_lock);
-}
-
-static void become_zombie(struct process *p)
+/* Under tasks_lock. True: nobody waits for it, and it is out of the table. */
+static bool become_zombie(struct process *p)
 {
 	bool reap;
 
-	spin_lock(&tasks_lock);
 	reparent_children(p);
 	p->zombie = true;
 	group_check_orphaned(p, p->parent);
 	reap = signal_parent_of_death(p);
 	if (reap)
 		process_unpublish(p);
+	return reap;
+}
+
+static void leave(struct task *t)
+{
+	struct process *p = t->proc;
+	struct rusage_counts *u = &t->usage;
+	bool reap = false;
+
+	task_times(t, &u->utime_ns, &u->stime_ns);
+	spin_lock(&tasks_lock);
+	if (thread_leave(t))
+		reap = become_zombie(p);
 	spin_unlock(&tasks_lock);
 	if (reap)
 		process_put(p);
@@ -190,36 +195,71 @@ static void __noreturn end_machine(int code)
 	power_fail();
 }
 
-void process_exit(int code)
+/* True where all tasks of the process are exiting now. `all`: they are to. */
+static bool begin_exit(struct task *t, int code, bool all)
+{
+	struct process *p = t->proc;
+	bool last, stopped = false;
+	int sig;
+
+	spin_lock(&p->sighand_lock);
+	if (all)
+		signal_end_group(p, code); /* keeps the code of whoever was first */
+	atomic_store(&t->exiting, true);
+	/* Nothing that it may yet wait for is worth waiting for. */
+	atomic_store(&t->killed, true);
+	atomic_or(&t->work, WORK_SIGNAL);
+	last = --p->nr_live == 0;
+	sig = p->stop_sig;
+	if (last && !p->group_exit) {
+		p->group_exit = true;
+		p->exit_code = code;
+	} else if (!last) {
+		signal_pass_on(t, ~t->blocked);
+		stopped = !t->stopped && signal_count_stop(p);
+	}
+	spin_unlock(&p->sighand_lock);
+	if (stopped)
+		signal_tell_parent(p, CLD_STOPPED, sig);
+	return last;
+}
+
+static void __noreturn end(int code, bool all)
 {
 	struct task *t = current;
 	struct process *p = t->proc;
+	bool last = begin_exit(t, code, all);
 
-	spin_lock(&p->sighand_lock);
-	signal_end_group(p, code); /* keeps the code of whoever was first */
-	code = p->exit_code;
-	spin_unlock(&p->sighand_lock);
-	if (p == init_process)
-		end_machine(code);
-
-	itimer_stop(p);
+	if (last && p == init_process)
+		end_machine(p->exit_code);
+	if (last)
+		itimer_stop(p);
 	give_up_memory(t);
 	if (t->files)
 		locks_end_process();
 	give_up_files(t);
-	if (p->pid == p->sid)
+	if (last && p->pid == p->sid)
 		tty_session_end(p);
-	leave_threads(t);
-	become_zombie(p);
+	leave(t);
 
 	atomic_store(&t->state, TASK_DEAD);
 	schedule();
 	panic("a dead task runs");
 }
 
+void task_exit(int code)
+{
+	end(code, false);
+}
+
+void process_exit(int code)
+{
+	end(code, true);
+}
+
 SYSCALL1(exit, int, code)
 {
-	process_exit((code & 0xff) << 8);
+	task_exit((code & 0xff) << 8);
 }
 
 SYSCALL1(exit_group, int, code)

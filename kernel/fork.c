@@ -1,10 +1,10 @@
 /*
- * fork(2), vfork(2), clone(2), clone3(2): a new process as a copy of the current one.
+ * fork(2), vfork(2), clone(2), clone3(2): a new process as a copy of the current one, or another
+ * task of it (CLONE_THREAD).
  *
- * All that can fail comes before the new process is published; what failed half way is undone by
- * dropping what the half-made process holds. From publishing on nothing fails.
- *
- * Threads (CLONE_THREAD) are refused: -EINVAL.
+ * All that can fail comes before the new task is published; what failed half way is undone by
+ * dropping what the half-made task holds. Publishing fails where the process has been killed
+ * meanwhile; after it nothing fails.
  */
 #include "kernel/process.h"
 
@@ -34,10 +34,10 @@
 #define CLONE_IO	     0x80000000ull
 #define CLONE_CLEAR_SIGHAND  0x100000000ull
 
-/* What is understood; the rest (threads, namespaces, pidfd, cgroups) is not there. */
+/* What is understood; the rest (namespaces, pidfd, cgroups) is not there. */
 #define CLONE_KNOWN                                                                               \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |         \
-	 CLONE_PARENT | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                      \
+	 CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |       \
 	 CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | \
 	 CLONE_CLEAR_SIGHAND)
 
@@ -55,6 +55,8 @@ static int check_flags(const struct fork_request *r)
 	u64 flags = r->flags;
 
 	if (flags & ~CLONE_KNOWN)
+		return -EINVAL;
+	if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
 		return -EINVAL;
 	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
 		return -EINVAL;
@@ -77,7 +79,7 @@ static bool over_process_limit(void)
 	if (task_is_root(current) || limit == RLIM_INFINITY)
 		return false;
 	spin_lock(&tasks_lock);
-	over = process_count_of(c->uid) >= limit;
+	over = task_count_of(c->uid) >= limit;
 	spin_unlock(&tasks_lock);
 	return over;
 }
@@ -95,11 +97,10 @@ static int copy_sighand(struct process *p, u64 flags)
 	return p->sighand ? 0 : -ENOMEM;
 }
 
-/* Fields that a child has from its parent and that cost nothing. */
-static void copy_fields(struct process *p, const struct fork_request *r)
+/* Fields that a task has from the one that makes it and that cost nothing. */
+static void copy_task(struct task *t, const struct fork_request *r)
 {
-	struct task *t = p->leader, *from = current;
-	struct process *me = from->proc;
+	struct task *from = current;
 
 	t->cred = from->cred;
 	memcpy(t->comm, from->comm, TASK_COMM_LEN);
@@ -120,7 +121,16 @@ static void copy_fields(struct process *p, const struct fork_request *r)
 		t->altstack_size = from->altstack_size;
 		t->altstack_flags = from->altstack_flags;
 	}
+}
+
+static void copy_process(struct process *p)
+{
+	struct process *me = current->proc;
+
 	memcpy(p->rlimits, me->rlimits, sizeof(p->rlimits));
+	p->euid = current->cred.euid;
+	p->egid = current->cred.egid;
+	p->membarrier_private = me->membarrier_private;
 	p->dumpable = me->dumpable;
 	p->no_new_privs = me->no_new_privs;
 	p->oom_score_adj = me->oom_score_adj;
@@ -143,102 +153,127 @@ static int copy_mm(struct task *t, const struct fork_request *r)
 
 	if (r->flags & CLONE_VM) {
 		mm_get_user(mm);
-		t->mm = mm;
+		t->mm = t->fault_mm = mm;
 		return 0;
 	}
-	t->mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp);
+	t->mm = t->fault_mm = mm_fork(mm, r->stack ? r->stack : task_regs(current)->rsp);
 	return t->mm ? 0 : -ENOMEM;
 }
 
-/* Drops all that a process holds that never ran. */
-static void discard(struct process *p)
+/* Drops all that a task holds that never ran, and with its leader the process. */
+static void discard(struct task *t)
 {
-	struct task *t = p->leader;
+	struct process *p = t->proc;
 
+	arch_task_free(t);
 	if (t->mm)
 		mm_put_user(t->mm);
 	if (t->fs)
 		fs_context_put(t->fs);
 	if (t->files)
 		fd_table_put(t->files);
-	if (p->pid) {
+	if (t->tid) {
 		spin_lock(&tasks_lock);
-		pid_drop(p->pid);
+		pid_free(t->tid);
 		spin_unlock(&tasks_lock);
-		p->pid = 0;
 	}
-	process_put(p);
+	if (p == current->proc) {
+		task_put(t);
+	} else {
+		p->pid = 0;
+		process_discard(p);
+	}
 }
 
-static int take_pid(struct process *p)
+static int take_tid(struct task *t)
 {
-	s32 pid;
+	s32 tid;
 
 	spin_lock(&tasks_lock);
-	pid = pid_alloc();
+	tid = pid_alloc();
 	spin_unlock(&tasks_lock);
-	if (pid < 0)
-		return pid;
-	p->pid = p->leader->tid = pid;
+	if (tid < 0)
+		return tid;
+	t->tid = tid;
 	return 0;
 }
 
-/* All that can fail. */
-static int build(struct process *p, const struct fork_request *r)
+/* A task of the current process or the leader of another, with nothing in it; NULL: no memory. */
+static struct task *alloc(const struct fork_request *r)
 {
-	struct task *t = p->leader;
+	struct process *p;
+	struct task *t;
+
+	if (!(r->flags & CLONE_THREAD)) {
+		p = process_alloc();
+		return p ? p->leader : NULL;
+	}
+	t = task_alloc();
+	if (t)
+		t->proc = current->proc;
+	return t;
+}
+
+/* All that can fail but publishing. */
+static int build(struct task *t, const struct fork_request *r)
+{
 	int err;
 
-	copy_fields(p, r);
-	err = take_pid(p);
-	if (!err)
-		err = copy_sighand(p, r->flags);
+	copy_task(t, r);
+	err = take_tid(t);
+	if (!err && !(r->flags & CLONE_THREAD)) {
+		t->proc->pid = t->tid;
+		copy_process(t->proc);
+		err = copy_sighand(t->proc, r->flags);
+	}
 	if (!err)
 		err = copy_files(t, r->flags);
 	if (!err)
 		err = copy_mm(t, r);
-	/* Copying may have slept, and SIGKILL to the group come in between. */
-	if (!err && fatal_signal_pending())
-		err = -EINTR;
 	if (!err)
 		err = arch_task_fork(t, current, r->stack, r->tls, r->flags & CLONE_SETTLS);
 	return err;
 }
 
-static void publish(struct process *p, u64 flags)
+static int publish(struct process *p, u64 flags)
 {
 	struct process *me = current->proc;
 	struct process *parent = me;
 
 	spin_lock(&tasks_lock);
+	/* Copying may have slept, and SIGKILL to the group come in between. */
+	if (fatal_signal_pending()) {
+		spin_unlock(&tasks_lock);
+		return -EINTR;
+	}
 	if (flags & CLONE_PARENT) {
 		parent = me->parent;
-		p->leader->exit_signal = current->exit_signal;
+		p->leader->exit_signal = me->leader->exit_signal;
 	}
 	p->pgid = me->pgid;
 	p->sid = me->sid;
 	p->tty = me->tty;
 	pid_hold(p->pgid);
 	pid_hold(p->sid);
-	list_add_tail(&p->threads, &p->leader->thread_link);
 	process_publish(p, parent);
 	spin_unlock(&tasks_lock);
+	return 0;
 }
 
-static void wait_for_vfork(struct process *p)
+static void wait_for_vfork(struct task *t)
 {
-	struct task *t = p->leader;
-
 	/* Where the parent is killed meanwhile, the child goes on in memory that it then owns
 	 * alone. */
-	(void)wait_event_killable(&p->child_wait, !atomic_load(&t->vfork_pending));
+	(void)wait_event_killable(&t->proc->child_wait, !atomic_load(&t->vfork_pending));
+	process_put(t->proc);
+	task_put(t);
 }
 
 static long do_fork(const struct fork_request *r)
 {
-	struct process *p;
 	long err = check_flags(r);
-	s32 pid;
+	struct task *t;
+	s32 tid;
 
 	if (err)
 		return err;
@@ -247,25 +282,31 @@ static long do_fork(const struct fork_request *r)
 		return -ERESTARTNOINTR;
 	if (over_process_limit())
 		return -EAGAIN;
-	p = process_alloc();
-	if (!p)
+	t = alloc(r);
+	if (!t)
 		return -ENOMEM;
-	err = build(p, r);
+	tid = 0;
+	err = build(t, r);
+	if (!err) {
+		tid = t->tid;
+		err = r->flags & CLONE_THREAD ? thread_publish(t) : publish(t->proc, r->flags);
+	}
 	if (err) {
-		discard(p);
+		discard(t);
 		return err;
 	}
-	pid = p->pid;
-	p->leader->vfork_pending = r->flags & CLONE_VFORK;
-	process_get(p);
-	publish(p, r->flags);
+	/* From here on others may reap it, as soon as it runs. */
+	if (r->flags & CLONE_VFORK) {
+		t->vfork_pending = true;
+		process_get(t->proc);
+		task_get(t);
+	}
 	if (r->flags & CLONE_PARENT_SETTID)
-		(void)put_user(pid, r->parent_tid);
-	sched_start(p->leader);
+		(void)put_user(tid, r->parent_tid);
+	sched_start(t);
 	if (r->flags & CLONE_VFORK)
-		wait_for_vfork(p);
-	process_put(p);
-	return pid;
+		wait_for_vfork(t);
+	return tid;
 }
 
 void task_first_step(struct task *t)

@@ -2,9 +2,9 @@
  * Interval timers: alarm(2), setitimer(2).
  *
  * ITIMER_REAL is a kernel timer. Its function runs in the timer interrupt, where no signal can be
- * sent, so it leaves WORK_TIMER with the process, which sends itself SIGALRM on its way to user
- * mode or when it asks whether a signal is pending. ITIMER_VIRTUAL and ITIMER_PROF count the ticks
- * that find the process running.
+ * sent, so it leaves WORK_TIMER with a task of the process, which sends the process SIGALRM on its
+ * way to user mode or when it asks whether a signal is pending. ITIMER_VIRTUAL and ITIMER_PROF count
+ * the ticks that find a task of the process running.
  */
 #include "kernel/process.h"
 
@@ -18,14 +18,33 @@ struct itimerval {
 	struct timeval interval, value;
 };
 
+/* A task that comes to see its work bits soon, if there is one. Under p->threads_lock. */
+static struct task *attentive(struct process *p)
+{
+	struct task *t;
+
+	list_for_each (t, &p->threads, thread_link) {
+		enum task_state state = atomic_load(&t->state);
+
+		if (!atomic_load(&t->exiting) &&
+		    (state == TASK_RUNNING || state == TASK_INTERRUPTIBLE))
+			return t;
+	}
+	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct task, thread_link);
+}
+
 static void expired(struct ktimer *timer)
 {
 	struct process *p = timer->arg;
-	struct task *t = p->leader;
+	u64 flags = spin_lock_irq(&p->threads_lock);
+	struct task *t = attentive(p);
 
-	atomic_or(&t->work, WORK_TIMER);
-	if (!sched_wake(t, 1u << TASK_INTERRUPTIBLE))
-		sched_kick(t);
+	if (t) {
+		atomic_or(&t->work, WORK_TIMER);
+		if (!sched_wake(t, 1u << TASK_INTERRUPTIBLE))
+			sched_kick(t);
+	}
+	spin_unlock_irq(&p->threads_lock, flags);
 }
 
 void itimer_init(struct process *p)
@@ -52,9 +71,8 @@ static u64 next_period(u64 last, u64 interval, u64 now)
 /* Sends what a CPU-time timer owes: it has counted down to 0. */
 static void expire_cpu(struct process *p, struct cpu_itimer *it, int sig)
 {
-	if (!atomic_load(&it->fired))
+	if (!atomic_load(&it->fired) || !atomic_xchg(&it->fired, false))
 		return;
-	atomic_store(&it->fired, false);
 	(void)signal_process(p, sig, NULL);
 }
 
@@ -101,13 +119,16 @@ void itimer_expire(void)
 
 static void count_down(struct task *t, struct cpu_itimer *it, u64 ran)
 {
-	if (!it->left_ns)
+	u64 left = atomic_load(&it->left_ns), next;
+
+	/* Another CPU's tick may count for another task. */
+	do {
+		if (!left)
+			return;
+		next = left > ran ? left - ran : atomic_load(&it->interval_ns);
+	} while (!atomic_cas(&it->left_ns, &left, next));
+	if (left > ran)
 		return;
-	if (it->left_ns > ran) {
-		it->left_ns -= ran;
-		return;
-	}
-	it->left_ns = it->interval_ns;
 	atomic_store(&it->fired, true);
 	atomic_or(&t->work, WORK_TIMER);
 }
@@ -119,7 +140,8 @@ void itimer_tick(struct task *t, bool user, u64 ran)
 	if (user)
 		count_down(t, &p->itimer_virtual, ran);
 	count_down(t, &p->itimer_prof, ran);
-	if (p->rlimits[RLIMIT_CPU].cur <= t->usage.stime_ns / NSEC_PER_SEC) {
+	/* What several tasks have used is added up where a lock may be taken. */
+	if (p->rlimits[RLIMIT_CPU].cur != RLIM_INFINITY) {
 		atomic_store(&p->cpu_limit_passed, true);
 		atomic_or(&t->work, WORK_TIMER);
 	}
@@ -149,15 +171,16 @@ static void real_timer(bool set, u64 *value, u64 *interval)
 
 static void cpu_timer(struct cpu_itimer *it, bool set, u64 *value, u64 *interval)
 {
-	u64 flags = irq_save();
-	u64 old_value = it->left_ns, old_interval = it->interval_ns;
+	u64 old_interval = atomic_load(&it->interval_ns), old_value;
 
 	if (set) {
-		it->left_ns = *value;
-		it->interval_ns = *interval;
-		it->fired = false;
+		/* The interval first: a tick that finds the new value goes on with it. */
+		atomic_store(&it->interval_ns, *interval);
+		atomic_store(&it->fired, false);
+		old_value = atomic_xchg(&it->left_ns, *value);
+	} else {
+		old_value = atomic_load(&it->left_ns);
 	}
-	irq_restore(flags);
 	*value = old_value;
 	*interval = old_interval;
 }

@@ -44,7 +44,7 @@ static int kill_all(int sig, const struct siginfo *info)
 
 static int kill_locked(s32 pid, int sig, const struct siginfo *info)
 {
-	struct process *p;
+	struct task *t;
 
 	if (pid == 0)
 		return signal_group_locked(current->proc->pgid, sig, info, true);
@@ -52,8 +52,9 @@ static int kill_locked(s32 pid, int sig, const struct siginfo *info)
 		return kill_all(sig, info);
 	if (pid < 0)
 		return pid == INT32_MIN ? -ESRCH : signal_group_locked(-pid, sig, info, true);
-	p = process_lookup(pid);
-	return p ? send_checked(p, sig, info) : -ESRCH;
+	/* The number of any of its tasks stands for the process. */
+	t = task_lookup(pid);
+	return t ? send_checked(t->proc, sig, info) : -ESRCH;
 }
 
 SYSCALL2(kill, s32, pid, int, sig)
@@ -69,30 +70,15 @@ SYSCALL2(kill, s32, pid, int, sig)
 	return err;
 }
 
-static struct task *find_task(struct process *p, s32 tid)
-{
-	struct task *t;
-
-	list_for_each (t, &p->threads, thread_link)
-		if (t->tid == tid)
-			return t;
-	return NULL;
-}
-
 /* To the task tid, of the process tgid where that is not 0. */
 static int kill_task(s32 tgid, s32 tid, int sig, const struct siginfo *info)
 {
-	struct task *t = NULL;
-	struct process *p;
+	struct task *t;
 	int err = -ESRCH;
 
 	spin_lock(&tasks_lock);
-	p = process_lookup(tgid ? tgid : tid);
-	if (p)
-		t = find_task(p, tid);
-	for (p = process_first(); !t && !tgid && p; p = process_after(p))
-		t = find_task(p, tid);
-	if (t) {
+	t = task_lookup(tid);
+	if (t && (!tgid || t->proc->pid == tgid)) {
 		err = signal_permitted(t->proc, sig);
 		if (!err && sig)
 			err = signal_task(t, sig, info);

@@ -11,7 +11,7 @@ static void default_limits(struct process *p)
 		p->rlimits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	p->rlimits[RLIMIT_STACK].cur = 8 << 20;
 	p->rlimits[RLIMIT_CORE].cur = 0;
-	p->rlimits[RLIMIT_NPROC] = (struct rlimit){process_limit() / 2, process_limit() / 2};
+	p->rlimits[RLIMIT_NPROC] = (struct rlimit){task_limit() / 2, task_limit() / 2};
 	p->rlimits[RLIMIT_NOFILE] = (struct rlimit){1024, 4096};
 	p->rlimits[RLIMIT_MEMLOCK] = (struct rlimit){8 << 20, 8 << 20};
 	p->rlimits[RLIMIT_SIGPENDING] = p->rlimits[RLIMIT_NPROC];
@@ -34,7 +34,7 @@ static struct process *create(const char *name, void (*fn)(void *), void *arg)
 	t->cpu_mask = 1;
 	p->sighand = sighand_create();
 	if (!p->sighand) {
-		process_put(p);
+		process_discard(p);
 		return NULL;
 	}
 	if (current->fs)
@@ -43,7 +43,7 @@ static struct process *create(const char *name, void (*fn)(void *), void *arg)
 		return p;
 	if (t->fs)
 		fs_context_put(t->fs);
-	process_put(p);
+	process_discard(p);
 	return NULL;
 }
 
@@ -66,7 +66,6 @@ struct task *kthread_create(const char *name, void (*fn)(void *), void *arg)
 	pid_hold(0);
 	pid_hold(0);
 	process_publish(p, &idle_process);
-	list_add_tail(&p->threads, &p->leader->thread_link);
 	spin_unlock(&tasks_lock);
 	sched_start(p->leader);
 	return p->leader;
@@ -86,11 +85,10 @@ void init_start(void (*fn)(void *), void *arg)
 	spin_lock(&tasks_lock);
 	/* Group and session are nobody's, 0, so that init may call setsid(2). */
 	p->pid = t->tid = 1;
-	pid_hold(1);
+	pid_take(1);
 	pid_hold(0);
 	pid_hold(0);
 	process_publish(p, &idle_process);
-	list_add_tail(&p->threads, &t->thread_link);
 	init_process = p;
 	spin_unlock(&tasks_lock);
 	sched_start(t);

@@ -29,7 +29,8 @@ static struct held_locks {
 /* Two locks of one rank may be held together where a rule of their own orders them. */
 static bool rank_nests(enum lock_rank rank)
 {
-	return rank == LOCK_INODE || rank == LOCK_TABLE || rank == LOCK_DENTRY;
+	return rank == LOCK_INODE || rank == LOCK_TABLE || rank == LOCK_DENTRY ||
+	       rank == LOCK_FUTEX;
 }
 
 static void check_against(const struct held *h, const void *lock, enum lock_rank rank)

@@ -22,6 +22,7 @@ enum lock_rank {
 	LOCK_TASKS,	/* the tree of processes: parent, children, groups, sessions */
 	LOCK_SIGHAND,	/* a process's signal handlers and pending signals */
 	LOCK_SIGACTION, /* what signals do, shared between processes by CLONE_SIGHAND */
+	LOCK_FUTEX,	/* a chain of futex waiters; nests: by address */
 	LOCK_FILES,	/* a table of open descriptors */
 	LOCK_FS,	/* a process's root, working directory, umask */
 	LOCK_DENTRY,	/* the trees of names and of mounts */
@@ -35,9 +36,9 @@ enum lock_rank {
 	LOCK_KVM,	/* the kernel's own mapped ranges (stacks, large buffers) */
 	LOCK_PCP,	/* a CPU's list of free frames */
 	LOCK_NODE,	/* a node's buddy lists */
-	LOCK_FUTEX,	/* a chain of futex waiters */
 	LOCK_RANDOM,	/* the random number generator's key */
 	LOCK_WAIT,	/* a wait queue */
+	LOCK_THREADS,	/* a process's tasks, for the timer interrupt */
 	LOCK_RUNQ,	/* a run queue */
 	LOCK_LOG,	/* the log's ring */
 	LOCK_SERIAL,	/* a serial port's transmitter */

@@ -10,6 +10,7 @@
 #include "kernel/process.h"
 
 #include "arch/clock.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "mm/stat.h"
 
@@ -21,7 +22,7 @@
 /* Frames that the death of p would bring back, as its oom_score_adj weighs them; 0: spare it. */
 static u64 badness(struct process *p)
 {
-	struct mm *mm = p->leader->mm;
+	struct mm *mm = process_mm_locked(p);
 	s64 points;
 
 	if (p == init_process || p->kthread || p->zombie || !mm || mm->oom_victim ||
@@ -59,13 +60,17 @@ static struct process *choose_victim(void)
 static void kill_victim(struct process *p)
 {
 	struct mm *mm = process_mm(p);
+	char comm[TASK_COMM_LEN];
 
 	if (!mm)
 		return;
 	vm_count(VM_oom_kill);
+	spin_lock(&tasks_lock);
+	memcpy(comm, p->leader->comm, sizeof(comm));
+	spin_unlock(&tasks_lock);
 	log_err("Out of memory: killed process %d (%s), total-vm:%llukB, anon-rss:%llukB, "
 		"file-rss:%llukB, shmem-rss:%llukB, oom_score_adj:%d",
-		p->pid, p->leader->comm, (unsigned long long)mm->total_pages * 4,
+		p->pid, comm, (unsigned long long)mm->total_pages * 4,
 		(unsigned long long)mm->rss[RSS_ANON] * 4,
 		(unsigned long long)mm->rss[RSS_FILE] * 4,
 		(unsigned long long)mm->rss[RSS_SHMEM] * 4, p->oom_score_adj);
@@ -86,7 +91,7 @@ static void kill_sharers(struct process *victim)
 	spin_lock(&tasks_lock);
 	for (struct process *p = process_first(); p; p = process_after(p)) {
 		spin_lock(&p->sighand_lock);
-		if (p != victim && p->leader->mm == mm && p != init_process)
+		if (p != victim && process_mm_locked(p) == mm && p != init_process)
 			signal_end_group(p, SIGKILL);
 		spin_unlock(&p->sighand_lock);
 	}

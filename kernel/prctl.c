@@ -42,7 +42,9 @@ static long set_name(const char __user *from)
 
 	if (strncpy_from_user(name, from, TASK_COMM_LEN - 1) < 0)
 		return -EFAULT;
+	spin_lock(&tasks_lock);
 	memcpy(current->comm, name, TASK_COMM_LEN);
+	spin_unlock(&tasks_lock);
 	return 0;
 }
 
@@ -205,11 +207,11 @@ static int set_limit(struct process *p, unsigned which, const struct rlimit *new
 	return err;
 }
 
-static int may_limit(struct process *p)
+static int may_limit(const struct task *t)
 {
-	const struct cred *me = &current->cred, *it = &p->leader->cred;
+	const struct cred *me = &current->cred, *it = &t->cred;
 
-	if (p == current->proc || me->euid == 0)
+	if (t->proc == current->proc || me->euid == 0)
 		return 0;
 	return me->uid == it->uid && me->uid == it->euid && me->uid == it->suid ? 0 : -EPERM;
 }
@@ -219,16 +221,23 @@ static long limit_call(s32 pid, unsigned which, const struct rlimit __user *unew
 {
 	struct rlimit new, old;
 	struct process *p;
-	int err;
+	struct task *t;
+	int err = -ESRCH;
 
 	if (which >= NR_RLIMITS)
 		return -EINVAL;
 	if (unew && copy_from_user(&new, unew, sizeof(new)))
 		return -EFAULT;
-	p = process_find(pid ? pid : current->proc->pid);
-	if (!p)
-		return -ESRCH;
-	err = may_limit(p);
+	spin_lock(&tasks_lock);
+	t = pid ? task_lookup(pid) : current;
+	if (t) {
+		p = t->proc;
+		process_get(p);
+		err = may_limit(t);
+	}
+	spin_unlock(&tasks_lock);
+	if (!t)
+		return err;
 	if (!err)
 		err = set_limit(p, which, unew ? &new : NULL, &old);
 	process_put(p);

@@ -9,18 +9,25 @@
 /* The parent of init and of kernel threads: process 0, in no table. */
 extern struct process idle_process;
 
-/* A task with its fields zero, its lists empty, state running. NULL: no memory. */
+/* A task with its fields zero, its lists empty, state running, one reference. NULL: no memory. */
 struct task *task_alloc(void) __must_check;
-void task_free(struct task *t);
+void task_get(struct task *t);
 /* A process with its leader task, sighand still NULL, one reference. NULL: no memory. */
 struct process *process_alloc(void) __must_check;
 void process_get(struct process *p);
+/* Drops a process whose leader never ran, and that one. */
+void process_discard(struct process *p);
+/* An address space that one of p's tasks is in, or NULL. Under p->sighand_lock. */
+struct mm *process_mm_locked(struct process *p);
 
-/* All under tasks_lock. A number stays taken while it names a process, a group or a session. */
-s32 pid_alloc(void); /* held once, or -EAGAIN */
+/* All under tasks_lock. A number stays taken while it names a task, a group or a session. */
+s32 pid_alloc(void);	/* a task's: held once, or -EAGAIN */
+void pid_take(s32 pid); /* this one */
+void pid_free(s32 pid);
 void pid_hold(s32 pid);
 void pid_drop(s32 pid);
-/* Puts p, with its pid, group and session set and held, into the table and under its parent. */
+/* Puts p, with its pid, group and session set and held, into the table and under its parent, and
+ * its leader into its list of tasks. */
 void process_publish(struct process *p, struct process *parent);
 /* Takes a dead process out of the table; its parent forgets it. The table's reference is the
  * caller's now. */
@@ -30,9 +37,32 @@ struct process *process_lookup(s32 pid);
 /* In order of pid: NULL at the end. Under tasks_lock. */
 struct process *process_first(void);
 struct process *process_after(struct process *p);
-/* Processes whose real uid this is, and how many there may be on this machine. */
-u32 process_count_of(u32 uid);
-u32 process_limit(void);
+/* Tasks of processes whose leader's real uid this is. */
+u32 task_count_of(u32 uid);
+void process_count_fork(void);
+/* How many tasks there may be on this machine. */
+u32 task_limit(void);
+
+/* ---- thread.c ---- */
+
+/* The task of this tid, or NULL: no reference, good while tasks_lock is held. */
+struct task *task_lookup(s32 tid);
+/*
+ * t, with its tid set, becomes a thread of the current process. Fails with -ERESTARTNOINTR where a
+ * signal is there to attend to: who ends or stops the process has not counted t.
+ */
+int __must_check thread_publish(struct task *t);
+/* t is no more in its process's list, nor, where it is no leader, in the table. True: it was the
+ * last one. Under tasks_lock. */
+bool thread_leave(struct task *t);
+/*
+ * For exec: ends all other tasks of the process, waits till they have gone, and makes the current
+ * one the leader. Fails with -EAGAIN, before anything was done, where another task is at it, and
+ * where the process is killed.
+ */
+int __must_check threads_end_others(void);
+/* True where the current task is the only one of its process, and its leader. */
+bool thread_is_alone(void);
 
 /* ---- sighand.c ---- */
 
@@ -64,6 +94,15 @@ void sigpending_init(struct sigpending *s);
 void sigpending_flush(struct process *p, struct sigpending *s);
 /* Marks a process as dying with this code, and wakes its tasks to die. */
 void signal_end_group(struct process *p, int code);
+/* Has t look at its signals soon. */
+void signal_alert(struct task *t);
+/* Wakes all tasks of t's process but t to die. */
+void signal_end_others(struct task *t);
+/* t, whose mask has grown or which exits, is no longer there for pending signals of the process:
+ * others are. */
+void signal_pass_on(struct task *t, u64 mask);
+/* One task fewer has yet to stop. True: it was the last, and the parent must be told. */
+bool signal_count_stop(struct process *p);
 /* Sets or clears t's WORK_SIGNAL after a change of its mask or of what is pending. */
 void signal_recalc(struct task *t);
 /* Takes one pending signal of `wanted`: its number, or 0. */
@@ -85,8 +124,8 @@ void signal_exec(struct sighand *fresh);
  * nobody will wait for p, reap it.
  */
 bool signal_parent_of_death(struct process *p);
-/* Under tasks_lock: SIGCHLD for a child that stopped (CLD_STOPPED) or goes on (CLD_CONTINUED). */
-void signal_parent_of_stop(struct process *p, int code, int status);
+/* SIGCHLD for a child that stopped (CLD_STOPPED) or goes on (CLD_CONTINUED). Holds no lock. */
+void signal_tell_parent(struct process *p, int code, int status);
 /* The right to signal p as kill(2) checks it: 0 or -EPERM. Under tasks_lock. */
 int signal_permitted(struct process *p, int sig);
 /* As signal_group(), under tasks_lock; `check`: only those that the current task may signal. sig 0:
@@ -119,10 +158,12 @@ void task_note_rss(struct task *t, const struct mm *mm);
 /* WORK_START: what a new task does before it first sees user mode. */
 void task_first_step(struct task *t);
 
-/* ---- futex.c ---- */
+/* ---- futex.c, futex_pi.c, robust.c ---- */
 void futex_init(void);
 int futex_wake_addr(u32 __user *addr, u32 count);
 void futex_exit_robust(struct task *t);
+/* Hands the PI futexes of t, which ends or executes another program, to those that wait for them. */
+void futex_exit_pi(struct task *t);
 
 /* ---- oom.c ---- */
 
@@ -133,6 +174,18 @@ void futex_exit_robust(struct task *t);
 bool oom_make_room(void);
 
 /* ---- cred.c ---- */
+
+/* t's effective ids have changed: where it is the leader, /proc shows its process as theirs. */
+static inline void cred_changed(struct task *t)
+{
+	struct process *p = t->proc;
+
+	if (t != p->leader)
+		return;
+	atomic_store(&p->euid, t->cred.euid);
+	atomic_store(&p->egid, t->cred.egid);
+}
+
 static inline bool task_is_root(const struct task *t)
 {
 	return t->cred.euid == 0;

@@ -30,11 +30,10 @@ SYSCALL0(sched_yield)
 	return 0;
 }
 
-static int set_nice(struct process *p, s32 nice)
+static int set_nice(struct task *t, s32 nice)
 {
-	const struct cred *me = &current->cred, *it = &p->leader->cred;
-	struct task *t = p->leader;
-	u64 limit = p->rlimits[RLIMIT_NICE].cur;
+	const struct cred *me = &current->cred, *it = &t->cred;
+	u64 limit = t->proc->rlimits[RLIMIT_NICE].cur;
 
 	if (me->euid && me->euid != it->uid && me->euid != it->euid)
 		return -EPERM;
@@ -44,15 +43,39 @@ static int set_nice(struct process *p, s32 nice)
 	return 0;
 }
 
-static bool prio_matches(const struct process *p, int which, s32 who)
+/* The task of a tid, or the current one for 0. Under tasks_lock. */
+static struct task *of_tid(s32 tid)
 {
-	switch (which) {
-	case PRIO_PROCESS:
-		return p->pid == (who ? who : current->proc->pid);
-	case PRIO_PGRP:
-		return p->pgid == (who ? who : current->proc->pgid);
-	default:
-		return p->leader->cred.uid == (who ? (u32)who : current->cred.uid);
+	return tid ? task_lookup(tid) : current;
+}
+
+static bool prio_matches(const struct task *t, int which, s32 who)
+{
+	if (which == PRIO_PGRP)
+		return t->proc->pgid == (who ? who : current->proc->pgid);
+	return t->cred.uid == (who ? (u32)who : current->cred.uid);
+}
+
+/* The next task that `which` and `who` mean, after t, which is NULL at first. Under tasks_lock. */
+static struct task *prio_next(struct task *t, int which, s32 who)
+{
+	struct process *p = t ? t->proc : process_first();
+	struct list_head *at = t ? t->thread_link.next : p->threads.next;
+
+	if (which == PRIO_PROCESS) {
+		t = t ? NULL : of_tid(who);
+		return t && !t->proc->zombie ? t : NULL;
+	}
+	for (;;) {
+		for (; at != &p->threads; at = at->next) {
+			t = list_entry(at, struct task, thread_link);
+			if (prio_matches(t, which, who))
+				return t;
+		}
+		p = process_after(p);
+		if (!p)
+			return NULL;
+		at = p->threads.next;
 	}
 }
 
@@ -64,12 +87,9 @@ SYSCALL3(setpriority, int, which, s32, who, s32, nice)
 		return -EINVAL;
 	nice = max(min(nice, NICE_MAX), NICE_MIN);
 	spin_lock(&tasks_lock);
-	for (struct process *p = process_first(); p; p = process_after(p)) {
-		int err;
+	for (struct task *t = NULL; (t = prio_next(t, which, who));) {
+		int err = set_nice(t, nice);
 
-		if (p->zombie || !prio_matches(p, which, who))
-			continue;
-		err = set_nice(p, nice);
 		if (err || result == -ESRCH)
 			result = err;
 	}
@@ -85,26 +105,25 @@ SYSCALL2(getpriority, int, which, s32, who)
 	if (which < PRIO_PROCESS || which > PRIO_USER)
 		return -EINVAL;
 	spin_lock(&tasks_lock);
-	for (struct process *p = process_first(); p; p = process_after(p))
-		if (!p->zombie && prio_matches(p, which, who))
-			result = max(result, 20 - p->leader->nice);
+	for (struct task *t = NULL; (t = prio_next(t, which, who));)
+		result = max(result, 20 - t->nice);
 	spin_unlock(&tasks_lock);
 	return result;
 }
 
-/* The nice value of pid's task, or -ESRCH where there is none. */
+/* The nice value of this task, or -ESRCH where there is none. */
 static int check_pid(s32 pid, s32 *nice)
 {
-	struct process *p;
+	struct task *t;
 
 	if (pid < 0)
 		return -EINVAL;
-	p = process_find(pid ? pid : current->proc->pid);
-	if (!p)
-		return -ESRCH;
-	*nice = p->leader->nice;
-	process_put(p);
-	return 0;
+	spin_lock(&tasks_lock);
+	t = of_tid(pid);
+	if (t)
+		*nice = t->nice;
+	spin_unlock(&tasks_lock);
+	return t ? 0 : -ESRCH;
 }
 
 SYSCALL1(sched_getscheduler, s32, pid)
@@ -211,7 +230,7 @@ SYSCALL4(sched_getattr, s32, pid, struct sched_attr __user *, to, u32, size, u32
 SYSCALL3(sched_setattr, s32, pid, const struct sched_attr __user *, from, u32, flags)
 {
 	struct sched_attr a;
-	struct process *p;
+	struct task *t;
 	s32 nice;
 	int err;
 
@@ -226,11 +245,10 @@ SYSCALL3(sched_setattr, s32, pid, const struct sched_attr __user *, from, u32, f
 		err = check_policy((int)a.policy, (s32)a.priority);
 	if (err)
 		return err;
-	p = process_find(pid ? pid : current->proc->pid);
-	if (!p)
-		return -ESRCH;
-	err = set_nice(p, max(min(a.nice, NICE_MAX), NICE_MIN));
-	process_put(p);
+	spin_lock(&tasks_lock);
+	t = of_tid(pid);
+	err = t ? set_nice(t, max(min(a.nice, NICE_MAX), NICE_MIN)) : -ESRCH;
+	spin_unlock(&tasks_lock);
 	return err;
 }
 
@@ -288,24 +306,4 @@ SYSCALL2(ioprio_get, int, which, s32, who)
 	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
 		return -EINVAL;
 	return which == IOPRIO_WHO_PROCESS ? check_pid(who, &nice) : 0;
-}
-
-#define MEMBARRIER_QUERY  0
-#define MEMBARRIER_GLOBAL 1
-
-SYSCALL3(membarrier, int, command, u32, flags, int, cpu)
-{
-	(void)cpu;
-	if (flags)
-		return -EINVAL;
-	switch (command) {
-	case MEMBARRIER_QUERY:
-		return MEMBARRIER_GLOBAL;
-	case MEMBARRIER_GLOBAL:
-		/* With one CPU, whoever else ran has passed through the scheduler. */
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		return 0;
-	default:
-		return -EINVAL;
-	}
 }

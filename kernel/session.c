@@ -18,10 +18,12 @@ SYSCALL0(getppid)
 	return process_ppid(current->proc);
 }
 
-/* The process of a pid, or the current one for 0. Under tasks_lock. */
+/* The process of a task's number, or the current one for 0. Under tasks_lock. */
 static struct process *of_pid(s32 pid)
 {
-	return pid ? process_lookup(pid) : current->proc;
+	struct task *t = pid ? task_lookup(pid) : current;
+
+	return t ? t->proc : NULL;
 }
 
 SYSCALL1(getpgid, s32, pid)
@@ -68,6 +70,8 @@ static int set_group(s32 pid, s32 pgid)
 
 	if (!p)
 		return -ESRCH;
+	if (p->pid != pid)
+		return -EINVAL;
 	if (p != me) {
 		if (p->parent != me)
 			return -ESRCH;

@@ -3,6 +3,8 @@
  * fork gives the child a reference to its parent's table, and whoever changes an action first makes
  * a table of its own. Most children exit or exec before that.
  *
+ * The tasks of a process use one table, under its sighand_lock.
+ *
  * CLONE_SIGHAND is another kind of sharing: changes are meant to be seen on the other side. Such a
  * table is marked, is never copied by a writer, and fork copies it at once.
  */
@@ -65,12 +67,18 @@ int sighand_own(struct process *p)
 
 struct sighand *sighand_fork(struct process *p)
 {
-	struct sighand *h = p->sighand;
+	struct sighand *h;
 
-	if (h->clone_shared && atomic_load(&h->refs) > 1)
-		return make(h);
-	h->clone_shared = false;
-	return get(h);
+	spin_lock(&p->sighand_lock);
+	h = p->sighand;
+	if (h->clone_shared && atomic_load(&h->refs) > 1) {
+		h = make(h);
+	} else {
+		h->clone_shared = false;
+		get(h);
+	}
+	spin_unlock(&p->sighand_lock);
+	return h;
 }
 
 struct sighand *sighand_share(struct process *p)
@@ -94,9 +102,9 @@ static bool has_handlers(const struct sighand *h)
 	return false;
 }
 
-struct sighand *sighand_without_handlers(struct process *p)
+static struct sighand *without_handlers(struct sighand *h)
 {
-	struct sighand *h = p->sighand, *clean;
+	struct sighand *clean;
 
 	if (!h->clone_shared && !has_handlers(h))
 		return get(h);
@@ -109,6 +117,16 @@ struct sighand *sighand_without_handlers(struct process *p)
 		clean->actions[i] = (struct sigaction){.handler = handler};
 	}
 	return clean;
+}
+
+struct sighand *sighand_without_handlers(struct process *p)
+{
+	struct sighand *h;
+
+	spin_lock(&p->sighand_lock);
+	h = without_handlers(p->sighand);
+	spin_unlock(&p->sighand_lock);
+	return h;
 }
 
 struct sigaction sighand_action(struct process *p, int sig)

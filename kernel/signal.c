@@ -5,8 +5,10 @@
  *			time that it is unblocked).
  *	plain		Below SIGRTMIN: pending once, however often it is sent.
  *	real-time	Queued each time, up to RLIMIT_SIGPENDING.
- *	fatal		One that will kill the process for certain marks it at once (group_exit), so
- *			that a killable sleep ends too.
+ *	fatal		One that will kill the process for certain marks it and its tasks at once
+ *			(group_exit, killed), so that a killable sleep ends too.
+ *	to a process	Pending for all its tasks; one that takes it is woken. Where that one blocks
+ *			it or exits before it comes to it, others are (signal_pass_on).
  *	process 1	Takes no signal that it has no handler for, SIGKILL included; a fault of its
  *			own ends it.
  *
@@ -121,7 +123,7 @@ void signal_recalc(struct task *t)
 {
 	struct process *p = t->proc;
 
-	if (((t->pending.set | p->shared.set) & ~t->blocked) || p->group_exit || p->stop_sig ||
+	if (((t->pending.set | p->shared.set) & ~t->blocked) || t->killed || p->stop_sig ||
 	    p->continue_notify)
 		atomic_or(&t->work, WORK_SIGNAL);
 	else
@@ -131,8 +133,22 @@ void signal_recalc(struct task *t)
 static void alert(struct task *t, u32 states)
 {
 	atomic_or(&t->work, WORK_SIGNAL);
-	if (!sched_wake(t, states))
+	/* Who runs this is awake, or looks at its work before it sleeps. */
+	if (t != current && !sched_wake(t, states))
 		sched_kick(t);
+}
+
+void signal_alert(struct task *t)
+{
+	alert(t, 1u << TASK_INTERRUPTIBLE);
+}
+
+/* Of t alone: its process may go on. */
+static void kill_task(struct task *t)
+{
+	atomic_store(&t->killed, true);
+	t->stopped = t->stop_taken = false;
+	alert(t, 1u << TASK_INTERRUPTIBLE | 1u << TASK_KILLABLE | 1u << TASK_STOPPED);
 }
 
 void signal_end_group(struct process *p, int code)
@@ -145,27 +161,53 @@ void signal_end_group(struct process *p, int code)
 	p->exit_code = code;
 	p->stop_sig = 0;
 	list_for_each (t, &p->threads, thread_link)
-		alert(t, 1u << TASK_INTERRUPTIBLE | 1u << TASK_KILLABLE | 1u << TASK_STOPPED);
+		kill_task(t);
+}
+
+void signal_end_others(struct task *t)
+{
+	struct process *p = t->proc;
+	struct task *other;
+
+	/* A stop that waits for those that now die is over. */
+	p->stop_sig = 0;
+	t->stopped = t->stop_taken = false;
+	list_for_each (other, &p->threads, thread_link)
+		if (other != t)
+			kill_task(other);
 }
 
 static void resume(struct process *p)
 {
 	struct task *t;
 
+	list_for_each (t, &p->threads, thread_link)
+		t->stop_taken = false;
 	if (!p->stop_sig)
 		return;
 	p->stop_sig = 0;
 	p->stop_unseen = false;
 	p->continue_unseen = true;
-	p->continue_notify = true;
-	list_for_each (t, &p->threads, thread_link)
+	/* Of a stop that was still under way the parent is told now. */
+	p->continue_notify = p->stop_left ? CLD_STOPPED : CLD_CONTINUED;
+	list_for_each (t, &p->threads, thread_link) {
+		t->stopped = false;
 		alert(t, 1u << TASK_STOPPED);
+	}
+}
+
+bool signal_count_stop(struct process *p)
+{
+	if (!p->stop_sig || --p->stop_left)
+		return false;
+	p->stop_unseen = true;
+	return true;
 }
 
 /* What sending does before anything is pending. False: the signal goes nowhere. */
 static bool prepare(struct process *p, struct task *t, int sig)
 {
-	if (p->group_exit || list_empty(&p->threads))
+	if (p->group_exit || list_empty(&p->threads) || (t && t->exiting))
 		return false;
 	if (STOP_SIGNALS & SIGMASK(sig)) {
 		forget_everywhere(p, SIGMASK(SIGCONT));
@@ -205,23 +247,48 @@ static int enqueue(struct process *p, struct sigpending *s, int sig, const struc
 	return 0;
 }
 
-static bool takes(const struct task *t, int sig)
+/* The signals that t waits for or does not block. */
+static u64 taken_by(const struct task *t)
 {
-	return (~t->blocked | t->awaited) & SIGMASK(sig);
+	return t->exiting ? 0 : ~t->blocked | t->awaited;
 }
 
-/* The task that should take a signal of the whole process: one that waits for it or does not block
- * it. */
+static bool takes(const struct task *t, int sig)
+{
+	return taken_by(t) & SIGMASK(sig);
+}
+
+/* The task that should take a signal of the whole process: the leader if it can, and rather one
+ * that has nothing else to attend to. */
 static struct task *receiver(struct process *p, int sig)
 {
-	struct task *t;
+	struct task *t, *found = NULL;
 
-	if (p == current->proc && takes(current, sig))
-		return current;
-	list_for_each (t, &p->threads, thread_link)
-		if (takes(t, sig))
+	list_for_each (t, &p->threads, thread_link) {
+		if (!takes(t, sig))
+			continue;
+		if (!(atomic_load(&t->work) & WORK_SIGNAL))
 			return t;
-	return NULL;
+		if (!found)
+			found = t;
+	}
+	return found;
+}
+
+void signal_pass_on(struct task *t, u64 mask)
+{
+	struct process *p = t->proc;
+	struct task *other;
+
+	mask &= p->shared.set;
+	list_for_each (other, &p->threads, thread_link) {
+		if (!mask)
+			break;
+		if (other == t || !(mask & taken_by(other)))
+			continue;
+		mask &= ~taken_by(other);
+		alert(other, 1u << TASK_INTERRUPTIBLE);
+	}
 }
 
 static void notify_receiver(struct process *p, struct task *t, int sig)
@@ -410,12 +477,12 @@ bool signal_pending(void)
 
 bool fatal_signal_pending(void)
 {
-	return atomic_load(&current->proc->group_exit);
+	return atomic_load(&current->killed);
 }
 
-void process_signals(struct process *p, struct signal_view *v)
+void task_signals(struct task *t, struct signal_view *v)
 {
-	struct task *t = p->leader;
+	struct process *p = t->proc;
 
 	*v = (struct signal_view){0};
 	spin_lock(&p->sighand_lock);

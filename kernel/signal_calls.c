@@ -26,15 +26,27 @@ void signal_set_blocked(u64 mask)
 {
 	struct task *t = current;
 
+	u64 added;
+
 	spin_lock(&t->proc->sighand_lock);
-	t->blocked = mask & ~UNBLOCKABLE;
+	mask &= ~UNBLOCKABLE;
+	added = mask & ~t->blocked;
+	t->blocked = mask;
+	if (unlikely(t->proc->shared.set & added))
+		signal_pass_on(t, added);
 	signal_recalc(t);
 	spin_unlock(&t->proc->sighand_lock);
 }
 
 bool signal_is_ignored(int sig)
 {
-	return current->proc->sighand->actions[sig - 1].handler == SIG_IGN;
+	struct process *p = current->proc;
+	struct sigaction act;
+
+	spin_lock(&p->sighand_lock);
+	act = sighand_action(p, sig);
+	spin_unlock(&p->sighand_lock);
+	return act.handler == SIG_IGN;
 }
 
 bool signal_is_blocked(int sig)
@@ -197,7 +209,11 @@ static int take_locked(u64 wanted, struct siginfo *info)
 	int sig;
 
 	spin_lock(&t->proc->sighand_lock);
+	t->awaited = 0;
 	sig = signal_take(t, wanted, info);
+	/* What came for this task, and it did not take, it may be the only one to have been told of.
+	 */
+	signal_pass_on(t, wanted & t->blocked);
 	signal_recalc(t);
 	spin_unlock(&t->proc->sighand_lock);
 	return sig;
@@ -211,16 +227,16 @@ static int await(u64 wanted, u64 deadline, struct siginfo *info)
 	long err;
 	int sig;
 
+	sig = take_locked(wanted, info);
+	if (sig)
+		return sig;
 	spin_lock(&t->proc->sighand_lock);
 	t->awaited = wanted;
+	/* One that came in between nobody is told of any more. */
+	if ((t->pending.set | t->proc->shared.set) & wanted)
+		atomic_or(&t->work, WORK_SIGNAL);
 	spin_unlock(&t->proc->sighand_lock);
-	sig = take_locked(wanted, info);
-	if (sig) {
-		t->awaited = 0;
-		return sig;
-	}
 	err = wait_event_until(&q, WAIT_INTERRUPTIBLE, deadline, false);
-	t->awaited = 0;
 	sig = take_locked(wanted, info);
 	if (sig)
 		return sig;

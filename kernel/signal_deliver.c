@@ -7,14 +7,6 @@
 #define NR_restart_syscall 219
 #define SYSCALL_INSN_SIZE  2
 
-/* Tells the parent of a stop or of going on. Holds no lock. */
-static void tell_parent(struct process *p, int code, int status)
-{
-	spin_lock(&tasks_lock);
-	signal_parent_of_stop(p, code, status);
-	spin_unlock(&tasks_lock);
-}
-
 /* What a parent does about its children. */
 static struct sigaction parent_action(struct process *parent)
 {
@@ -26,18 +18,22 @@ static struct sigaction parent_action(struct process *parent)
 	return act;
 }
 
-void signal_parent_of_stop(struct process *p, int code, int status)
+void signal_tell_parent(struct process *p, int code, int status)
 {
-	struct process *parent = p->parent;
-	struct sigaction act = parent_action(parent);
 	struct siginfo info = {.signo = SIGCHLD, .code = code};
+	struct process *parent;
+	struct sigaction act;
 
+	spin_lock(&tasks_lock);
+	parent = p->parent;
+	act = parent_action(parent);
 	info.child.pid = p->pid;
 	info.child.uid = p->leader->cred.uid;
 	info.child.status = status;
 	if (act.handler != SIG_IGN && !(act.flags & SA_NOCLDSTOP))
 		(void)signal_process(parent, SIGCHLD, &info);
 	waitq_wake_all(&parent->child_wait);
+	spin_unlock(&tasks_lock);
 }
 
 bool signal_parent_of_death(struct process *p)
@@ -62,17 +58,44 @@ bool signal_parent_of_death(struct process *p)
 	return reap;
 }
 
-/* Sleeps until SIGCONT or SIGKILL. Enters with sighand_lock held and leaves without it. */
+/*
+ * Takes part in the stop of the process: sleeps until SIGCONT or SIGKILL. Enters with sighand_lock
+ * held and leaves without it.
+ */
+static void join_stop(struct task *t)
+{
+	struct process *p = t->proc;
+	int sig = p->stop_sig;
+	bool tell = false;
+
+	/* A task that was woken for nothing has been counted already. */
+	if (!t->stopped) {
+		t->stopped = true;
+		tell = signal_count_stop(p);
+	}
+	/* Under the lock: a SIGCONT from now on finds the task stopped and wakes it. */
+	atomic_store(&t->state, TASK_STOPPED);
+	spin_unlock(&p->sighand_lock);
+	if (tell)
+		signal_tell_parent(p, CLD_STOPPED, sig);
+	schedule();
+}
+
+/* Stops the process, the current task first. The lock as in join_stop(). */
 static void stop(struct process *p, int sig)
 {
-	p->stop_sig = sig;
-	p->stop_unseen = true;
-	p->continue_unseen = false;
-	/* Under the lock: a SIGCONT from now on finds the task stopped and wakes it. */
-	atomic_store(&current->state, TASK_STOPPED);
-	spin_unlock(&p->sighand_lock);
-	tell_parent(p, CLD_STOPPED, sig);
-	schedule();
+	struct task *t;
+
+	/* Two tasks may have taken a stop signal each. */
+	if (!p->stop_sig) {
+		p->stop_sig = sig;
+		p->stop_left = p->nr_live;
+		p->continue_unseen = false;
+		list_for_each (t, &p->threads, thread_link)
+			if (t != current && !t->exiting)
+				signal_alert(t);
+	}
+	join_stop(current);
 }
 
 /* A stop signal other than SIGSTOP does nothing to a group that nobody could continue. */
@@ -99,13 +122,15 @@ static void default_action(struct process *p, int sig)
 	case DEFAULT_STOP:
 		if (signal_unkillable(p))
 			break;
+		current->stop_taken = true;
 		spin_unlock(&p->sighand_lock);
 		if (stop_is_void(p, sig))
 			return;
 		spin_lock(&p->sighand_lock);
 		/* The lock was dropped: SIGCONT or SIGKILL may have come, and each outdates the
 		 * stop. */
-		if (!p->group_exit && !p->continue_notify) {
+		if (current->stop_taken) {
+			current->stop_taken = false;
 			stop(p, sig);
 			return;
 		}
@@ -134,23 +159,20 @@ static enum outcome next_signal(struct task *t, struct siginfo *info, struct sig
 	int sig;
 
 	spin_lock(&p->sighand_lock);
-	if (p->group_exit) {
-		int code = p->exit_code;
-
+	if (t->killed) {
 		spin_unlock(&p->sighand_lock);
-		process_exit(code);
+		task_exit(0);
 	}
 	if (p->continue_notify) {
-		p->continue_notify = false;
+		int code = p->continue_notify;
+
+		p->continue_notify = 0;
 		spin_unlock(&p->sighand_lock);
-		tell_parent(p, CLD_CONTINUED, SIGCONT);
+		signal_tell_parent(p, code, SIGCONT);
 		return LOOK_AGAIN;
 	}
 	if (p->stop_sig) {
-		/* Another task of the process took the signal; this one only joins the stop. */
-		atomic_store(&t->state, TASK_STOPPED);
-		spin_unlock(&p->sighand_lock);
-		schedule();
+		join_stop(t);
 		return LOOK_AGAIN;
 	}
 	sig = signal_take(t, ~t->blocked, info);

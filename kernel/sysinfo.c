@@ -25,7 +25,7 @@ SYSCALL1(sysinfo, struct sysinfo __user *, out)
 	    .totalram = frames_total() << PAGE_SHIFT,
 	    .freeram = frames_free() << PAGE_SHIFT,
 	    .sharedram = mapping_total_shmem() << PAGE_SHIFT,
-	    .procs = (u16)process_count(),
+	    .procs = (u16)task_count(),
 	    .mem_unit = 1,
 	};
 

@@ -2,8 +2,8 @@
  * Tasks and processes as objects: their memory, pids, and the table of all processes.
  *
  * References to a process: one of the table's while it is in it, one of each of its tasks until
- * that task runs no more, and those of whoever looked it up. The leader's struct task lives as long
- * as the process, since /proc shows it after its end.
+ * that task runs no more, and those of whoever looked it up. The process refers to its leader in
+ * turn, since /proc shows that one after its end. kernel/thread.c has the other tasks.
  */
 #include "kernel/process.h"
 
@@ -13,7 +13,7 @@
 #include "kernel/rusage.h"
 
 #define PID_FIRST_AGAIN 300 /* numbers below are not used a second time */
-#define PROCESSES_MAX	30000
+#define TASKS_MAX	30000
 
 spinlock_t tasks_lock = SPINLOCK_INIT(LOCK_TASKS);
 struct process *init_process;
@@ -22,7 +22,8 @@ struct process *init_process;
 static struct rb_tree processes;
 static u32 nr_processes;
 static u64 nr_forks;
-static u16 pid_uses[PID_MAX]; /* as pid, group and session: 2 * PROCESSES_MAX + 1 at most */
+static u16 pid_uses[PID_MAX]; /* as tid, group and session: 2 * TASKS_MAX + 1 at most */
+static u32 nr_tids;	      /* taken by pid_alloc() */
 static s32 last_pid = 1;      /* which is init's, whenever it starts */
 
 static struct slab_cache *process_cache, *task_cache;
@@ -36,6 +37,7 @@ struct task *task_alloc(void)
 
 	if (!t)
 		return NULL;
+	t->refs = 1;
 	list_init(&t->run_link);
 	list_init(&t->thread_link);
 	sigpending_init(&t->pending);
@@ -43,19 +45,27 @@ struct task *task_alloc(void)
 	return t;
 }
 
-void task_free(struct task *t)
+void task_get(struct task *t)
 {
-	slab_free(task_cache, t);
+	atomic_inc(&t->refs);
+}
+
+void task_put(struct task *t)
+{
+	if (atomic_dec(&t->refs) == 0)
+		slab_free(task_cache, t);
 }
 
 static void process_setup(struct process *p, struct task *leader)
 {
 	p->refs = 1;
 	p->leader = leader;
+	leader->refs = 2;
 	leader->proc = p;
 	list_init(&p->children);
 	list_init(&p->sibling);
 	list_init(&p->threads);
+	spin_init(&p->threads_lock, LOCK_THREADS);
 	waitq_init(&p->child_wait);
 	spin_init(&p->sighand_lock, LOCK_SIGHAND);
 	sigpending_init(&p->shared);
@@ -73,7 +83,7 @@ struct process *process_alloc(void)
 		if (p)
 			slab_free(process_cache, p);
 		if (t)
-			task_free(t);
+			task_put(t);
 		return NULL;
 	}
 	process_setup(p, t);
@@ -92,8 +102,14 @@ void process_put(struct process *p)
 	DEBUG_ASSERT(p->reaped || !p->pid);
 	if (p->sighand)
 		sighand_put(p->sighand);
-	task_free(p->leader);
+	task_put(p->leader);
 	slab_free(process_cache, p);
+}
+
+void process_discard(struct process *p)
+{
+	task_put(p->leader); /* it never ran */
+	process_put(p);
 }
 
 void task_reclaim(struct task *t)
@@ -101,23 +117,28 @@ void task_reclaim(struct task *t)
 	struct process *p = t->proc;
 
 	arch_task_free(t);
-	if (t != p->leader)
-		task_free(t);
+	task_put(t);
 	process_put(p);
 }
 
-u32 process_limit(void)
+u32 task_limit(void)
 {
 	/* A process takes some 32 frames to live: beyond that, fork should fail before memory does.
 	 */
-	return (u32)min(frames_total() / 32, (u64)PROCESSES_MAX);
+	return (u32)min(frames_total() / 32, (u64)TASKS_MAX);
+}
+
+void pid_take(s32 pid)
+{
+	pid_uses[pid]++;
+	nr_tids++;
 }
 
 s32 pid_alloc(void)
 {
 	s32 pid = last_pid;
 
-	if (nr_processes >= process_limit())
+	if (nr_tids >= task_limit())
 		return -EAGAIN;
 	do {
 		if (++pid >= PID_MAX)
@@ -126,8 +147,14 @@ s32 pid_alloc(void)
 			return -EAGAIN;
 	} while (pid_uses[pid]);
 	last_pid = pid;
-	pid_uses[pid] = 1;
+	pid_take(pid);
 	return pid;
+}
+
+void pid_free(s32 pid)
+{
+	nr_tids--;
+	pid_drop(pid);
 }
 
 void pid_hold(s32 pid)
@@ -153,6 +180,9 @@ void process_publish(struct process *p, struct process *parent)
 	rb_insert_at(&processes, &p->pid_node, above, link);
 	nr_processes++;
 	nr_forks++;
+	/* No lock: it is here that others come to know of it. */
+	list_add_tail(&p->threads, &p->leader->thread_link);
+	p->nr_threads = p->nr_live = 1;
 	p->parent = parent;
 	list_add_tail(&parent->children, &p->sibling);
 	process_get(p); /* the table's */
@@ -164,7 +194,7 @@ void process_unpublish(struct process *p)
 	nr_processes--;
 	list_del(&p->sibling);
 	p->reaped = true;
-	pid_drop(p->pid);
+	pid_free(p->pid);
 	pid_drop(p->pgid);
 	pid_drop(p->sid);
 }
@@ -242,18 +272,55 @@ s32 process_last_pid(void)
 	return atomic_load(&last_pid);
 }
 
+u32 task_count(void)
+{
+	return atomic_load(&nr_tids);
+}
+
 u64 process_forks(void)
 {
 	return atomic_load(&nr_forks);
 }
 
-u32 process_count_of(u32 uid)
+void process_count_fork(void)
+{
+	nr_forks++;
+}
+
+u32 task_count_of(u32 uid)
 {
 	u32 n = 0;
 
 	for (struct process *p = process_first(); p; p = process_after(p))
-		n += p->leader->cred.uid == uid;
+		if (p->leader->cred.uid == uid)
+			n += max(p->nr_threads, 1u);
 	return n;
+}
+
+u32 task_count_blocked(void)
+{
+	struct process *p;
+	struct task *t;
+	u32 n = 0;
+
+	spin_lock(&tasks_lock);
+	for (p = process_first(); p; p = process_after(p))
+		list_for_each (t, &p->threads, thread_link)
+			n += task_state(t) == 'D';
+	spin_unlock(&tasks_lock);
+	return n;
+}
+
+struct mm *process_mm_locked(struct process *p)
+{
+	struct task *t;
+
+	if (p->leader->mm)
+		return p->leader->mm;
+	list_for_each (t, &p->threads, thread_link)
+		if (t->mm)
+			return t->mm;
+	return NULL;
 }
 
 struct mm *process_mm(struct process *p)
@@ -262,7 +329,7 @@ struct mm *process_mm(struct process *p)
 
 	/* A task lets go of its mm under its process's sighand_lock. */
 	spin_lock(&p->sighand_lock);
-	mm = p->leader->mm;
+	mm = process_mm_locked(p);
 	if (mm)
 		mm_get(mm);
 	spin_unlock(&p->sighand_lock);
@@ -279,13 +346,16 @@ s32 process_ppid(struct process *p)
 	return pid;
 }
 
-char process_state(struct process *p)
+char task_state(struct task *t)
 {
-	if (p->zombie)
+	const struct process *p = t->proc;
+
+	/* It may yet run its last steps. */
+	if (list_empty(&t->thread_link))
 		return 'Z';
-	switch (atomic_load(&p->leader->state)) {
+	switch (atomic_load(&t->state)) {
 	case TASK_RUNNING:
-		return p->kthread && p->leader != current && !p->leader->on_queue ? 'S' : 'R';
+		return p->kthread && t != current && !t->on_queue ? 'S' : 'R';
 	case TASK_INTERRUPTIBLE:
 		return 'S';
 	case TASK_STOPPED:
@@ -298,6 +368,15 @@ char process_state(struct process *p)
 	}
 }
 
+/* Under sighand_lock. */
+static void usage_locked(struct task *t, struct rusage_counts *u)
+{
+	*u = t->usage;
+	task_times(t, &u->utime_ns, &u->stime_ns);
+	if (t->mm)
+		u->max_rss = max(mm_rss(t->mm), t->mm->peak_rss);
+}
+
 void process_usage(struct process *p, struct rusage_counts *own)
 {
 	struct task *t;
@@ -305,14 +384,30 @@ void process_usage(struct process *p, struct rusage_counts *own)
 	spin_lock(&p->sighand_lock);
 	*own = p->usage;
 	list_for_each (t, &p->threads, thread_link) {
-		struct rusage_counts u = t->usage;
+		struct rusage_counts u;
 
-		task_times(t, &u.utime_ns, &u.stime_ns);
-		if (t->mm)
-			u.max_rss = max(mm_rss(t->mm), t->mm->peak_rss);
+		usage_locked(t, &u);
 		rusage_add(own, &u);
 	}
 	spin_unlock(&p->sighand_lock);
+}
+
+void task_usage(struct task *t, struct rusage_counts *u)
+{
+	spin_lock(&t->proc->sighand_lock);
+	usage_locked(t, u);
+	spin_unlock(&t->proc->sighand_lock);
+}
+
+bool task_may_look(const struct task *t)
+{
+	const struct cred *me = &current->cred, *it = &t->cred;
+
+	if (t->proc == current->proc || me->euid == 0)
+		return true;
+	return t->proc->dumpable && me->fsuid == it->uid && me->fsuid == it->euid &&
+	       me->fsuid == it->suid && me->fsgid == it->gid && me->fsgid == it->egid &&
+	       me->fsgid == it->sgid;
 }
 
 void process_child_usage(struct process *p, struct rusage_counts *children)

@@ -1,7 +1,7 @@
 /*
  * Tasks and processes. A task is what the scheduler runs (a thread); a process is a thread group:
- * what has a pid, children, and a way to end. Today each process has one task; nothing here
- * assumes so.
+ * what has a pid, children, and a way to end. Its first task, or the one that has executed a
+ * program since, is its leader: their numbers are the same.
  */
 #pragma once
 
@@ -50,15 +50,20 @@ struct task {
 	struct arch_task arch; /* first: entry.S knows its offset */
 	void *kstack;	       /* lowest address of the kernel stack; a guard page lies below */
 	enum task_state state;
-	s32 tid;
+	s32 tid;  /* changes where it becomes the leader: under tasks_lock and sighand_lock */
 	u32 work; /* WORK_ bits that the way back to user mode looks at. Atomic. */
+	u32 refs; /* atomic: one till it runs no more, one while it leads its process, others' */
 	struct process *proc;
-	struct list_head thread_link; /* in proc->threads, under tasks_lock */
-	struct mm *mm;		      /* NULL: a kernel thread */
+	struct list_head thread_link; /* in proc->threads: see there */
+	struct rb_node tid_node;      /* by tid, where it is no leader; under tasks_lock */
+	struct mm *mm;		      /* NULL: a kernel thread. Written under sighand_lock */
+	/* Where its faults are resolved: mm, or NULL while it reaches for user memory under a
+	 * spinlock, where what is not there is an error. Its own. */
+	struct mm *fault_mm;
 	struct fd_table *files;
 	struct fs_context *fs;
 	struct cred cred;
-	char comm[TASK_COMM_LEN];
+	char comm[TASK_COMM_LEN]; /* under tasks_lock */
 
 	/* scheduler's, under the lock of runq[cpu]; see kernel/sched.c */
 	struct list_head run_link;
@@ -79,6 +84,10 @@ struct task {
 	bool restore_blocked;
 	u64 awaited; /* rt_sigtimedwait(2) sleeps for these: they wake it, blocked or not */
 	struct sigpending pending; /* for this task alone */
+	bool killed;		   /* it must die. Written under the lock, read without */
+	bool exiting;		   /* takes no more signals. Written under the lock, read without */
+	bool stopped;		   /* takes part in the stop of its process */
+	bool stop_taken;	   /* about to stop the process; SIGCONT and SIGKILL undo that */
 	u64 altstack_sp, altstack_size;
 	u32 altstack_flags;
 
@@ -93,6 +102,7 @@ struct task {
 	u32 __user *clear_child_tid; /* CLONE_CHILD_CLEARTID, set_tid_address(2) */
 	u32 __user *set_child_tid;   /* CLONE_CHILD_SETTID: written by the child's first step */
 	void __user *robust_list;
+	u32 pi_waiters;	    /* how many wait for PI futexes of this task. Atomic */
 	bool vfork_pending; /* a vfork child: its parent sleeps on this process's child_wait */
 	int exit_signal;
 	u32 personality;
@@ -110,10 +120,10 @@ struct task {
 #define WORK_START   (1u << 3) /* a new task's first step */
 #define WORK_REGS    (1u << 4) /* a call put others in the place of the program's registers */
 
-/* An interval timer that counts CPU time: by its own process's ticks, with interrupts off. */
+/* An interval timer that counts CPU time by the ticks of its process's tasks. All atomic. */
 struct cpu_itimer {
 	u64 left_ns, interval_ns;
-	bool fired; /* its signal is owed. Atomic. */
+	bool fired; /* its signal is owed */
 };
 
 /* What signals do to a process; see kernel/sighand.c. */
@@ -130,9 +140,12 @@ struct process {
 	struct rb_node pid_node; /* by pid, under tasks_lock */
 	struct process *parent; /* tasks_lock guards the tree: parent, children, groups, sessions */
 	struct list_head children, sibling;
-	struct list_head
-	    threads;		 /* tasks that have not exited, under tasks_lock and sighand_lock */
-	struct task *leader;	 /* stays as long as the process does */
+	/* Tasks that have not ended, and how many. Changed under tasks_lock, sighand_lock and
+	 * threads_lock; read under any of them. */
+	struct list_head threads;
+	u32 nr_threads;
+	spinlock_t threads_lock; /* LOCK_THREADS, for the timer interrupt: with interrupts off */
+	struct task *leader;	 /* changed by exec, under tasks_lock and sighand_lock */
 	struct waitq child_wait; /* wait4 sleeps here; woken when a child changes */
 	struct tty *tty;	 /* controlling terminal, under tasks_lock */
 
@@ -140,12 +153,15 @@ struct process {
 				    nr_queued */
 	struct sighand *sighand;
 	struct sigpending shared; /* for any task of the process */
-	bool group_exit;	  /* dying: each task ends with exit_code */
+	bool group_exit;	  /* dying: each task ends, and exit_code stands */
 	int exit_code;		  /* as wait4 shows it */
-	int stop_sig;		  /* stopped by this; 0: running */
+	u32 nr_live;		  /* tasks that are not exiting */
+	struct task *exec_task;	  /* executes a program as soon as all others have ended */
+	int stop_sig;		  /* stopped by this, or about to be; 0: running */
+	u32 stop_left;		  /* tasks that have yet to stop */
 	bool stop_unseen;	  /* stopped, and wait4 has yet to see it */
 	bool continue_unseen;	  /* continued, and wait4 has yet to see it */
-	bool continue_notify;	  /* continued, and the parent has yet to be told */
+	int continue_notify;	  /* CLD_: continued, and the parent has yet to be told this */
 	u32 nr_queued;		  /* signals queued with their siginfo: RLIMIT_SIGPENDING */
 
 	bool zombie;   /* under tasks_lock, as are those below */
@@ -154,7 +170,9 @@ struct process {
 	bool dumpable, child_subreaper, no_new_privs;
 	bool record_locks; /* has ever had one: closing a file may drop some. Atomic. */
 	bool kthread;
-	int pdeath_signal; /* PR_SET_PDEATHSIG */
+	bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called. Atomic */
+	u32 euid, egid;		 /* the leader's, for /proc, which may take no lock. Atomic */
+	int pdeath_signal;	 /* PR_SET_PDEATHSIG */
 	s16 oom_score_adj;
 
 	struct rlimit rlimits[NR_RLIMITS];
@@ -173,29 +191,42 @@ extern struct process *init_process;
 /* The task that runs on this CPU; never NULL after boot. */
 #define current current_task()
 
-/* References a process by pid: NULL where there is none. process_put() when done. */
+/* References a process by pid, or by the number of any of its tasks: NULL where there is none.
+ * process_put() when done. */
 struct process *process_find(s32 pid);
+struct process *process_of_task(s32 tid);
 void process_put(struct process *p);
 /* The process with the smallest pid >= `pid`, referenced: how /proc lists them. */
 struct process *process_next(s32 pid);
 /* The mm of a process, referenced (mm_put), or NULL for a zombie or kernel thread. */
 struct mm *process_mm(struct process *p);
+/* References the task of this tid: NULL where there is none, a zombie's leader where it is that.
+ * task_put() when done. */
+struct task *task_find(s32 tid);
+void task_put(struct task *t);
 /* The process's own use of the machine, by all its tasks so far; and with it that of reaped
  * children. */
 void process_usage(struct process *p, struct rusage_counts *own);
+/* One task's use so far. Under tasks_lock, where it is not the current one. */
+void task_usage(struct task *t, struct rusage_counts *u);
+/* True where the current task may look into t (ptrace(2)'s rule). Under tasks_lock. */
+bool task_may_look(const struct task *t);
 void process_child_usage(struct process *p, struct rusage_counts *children);
 /* The parent's pid as getppid(2) shows it; 0 for init and kernel threads. */
 s32 process_ppid(struct process *p);
-/* R, S, D, T, Z: what /proc/pid/stat says. */
-char process_state(struct process *p);
+/* R, S, D, T, Z: what /proc/pid/stat says. Under tasks_lock. */
+char task_state(struct task *t);
 /* For SigPnd, ShdPnd, SigBlk, SigIgn, SigCgt and SigQ of /proc/pid/status. */
 struct signal_view {
 	u64 pending, shared_pending, blocked, ignored, caught;
 	u32 queued;
 };
-void process_signals(struct process *p, struct signal_view *v);
+void task_signals(struct task *t, struct signal_view *v);
 /* How many processes (zombies included) and tasks there are, and the newest pid. */
 u32 process_count(void);
+u32 task_count(void);
+/* Tasks that sleep and that no signal wakes. */
+u32 task_count_blocked(void);
 s32 process_last_pid(void);
 /* Processes made since boot. */
 u64 process_forks(void);
@@ -224,6 +255,9 @@ int kernel_exec(const char *path, const char *const *argv, const char *const *en
 
 /* Ends the current process as exit_group(2) or a fatal signal does; `code` as wait4 shows it. */
 void __noreturn process_exit(int code);
+/* Ends the current task. `code` is the process's where it is the last and nothing has ended the
+ * process as a whole. */
+void __noreturn task_exit(int code);
 
 /* Called by arch in each new task, before anything else and with interrupts off: `prev` is what ran
  * before it. */

@@ -82,27 +82,40 @@ u64 clock_deadline(u64 ns)
 
 /* ---- clocks ---- */
 
+/* The CPU time of a task of the current process, or of a process, by number. 0 or -EINVAL. */
+static int cpu_time_of(s32 id, bool thread, struct rusage_counts *u)
+{
+	struct task *t = NULL;
+	int err = -EINVAL;
+
+	spin_lock(&tasks_lock);
+	t = task_lookup(id);
+	if (t && thread && t->proc == current->proc) {
+		task_times(t, &u->utime_ns, &u->stime_ns);
+		err = 0;
+	} else if (t && !thread && t == t->proc->leader) {
+		process_usage(t->proc, u);
+		err = 0;
+	}
+	spin_unlock(&tasks_lock);
+	return err;
+}
+
 /* CPU-time clocks of other processes: ~pid in the upper bits, what to count in the lowest three. */
 static int cpu_clock_of(s32 clock, u64 *ns)
 {
-	s32 pid = ~(clock >> 3);
 	bool thread = clock & 4;
+	s32 id = ~(clock >> 3);
 	struct rusage_counts u;
-	struct process *p;
-	struct task *t;
+	int err;
 
 	if ((clock & 3) == 3)
 		return -EINVAL;
-	p = pid ? process_find(pid) : current->proc;
-	if (!p)
-		return -EINVAL;
-	t = p->leader;
-	if (thread)
-		task_times(t, &u.utime_ns, &u.stime_ns);
-	else
-		process_usage(p, &u);
-	if (pid)
-		process_put(p);
+	if (!id)
+		id = thread ? current->tid : current->proc->pid;
+	err = cpu_time_of(id, thread, &u);
+	if (err)
+		return err;
 	*ns = u.utime_ns + u.stime_ns;
 	if ((clock & 3) == 1)
 		*ns = u.utime_ns;
@@ -335,9 +348,7 @@ SYSCALL2(getrusage, int, who, struct rusage __user *, to)
 		process_child_usage(t->proc, &u);
 		break;
 	case 1: /* RUSAGE_THREAD */
-		u = t->usage;
-		task_times(t, &u.utime_ns, &u.stime_ns);
-		u.max_rss = max(mm_rss(t->mm), t->mm->peak_rss);
+		task_usage(t, &u);
 		break;
 	default:
 		return -EINVAL;

@@ -33,8 +33,12 @@ static void note_fault(unsigned vector, u64 error, u64 addr)
 static void tell_log(const struct regs *regs, const char *what, u64 addr)
 {
 	struct task *t = current;
+	struct sigaction act;
 
-	if (t->proc->sighand->actions[SIGSEGV - 1].handler > SIG_IGN)
+	spin_lock(&t->proc->sighand_lock);
+	act = sighand_action(t->proc, SIGSEGV);
+	spin_unlock(&t->proc->sighand_lock);
+	if (act.handler > SIG_IGN)
 		return;
 	log_debug("%s[%d]: %s at %llx, ip %llx, sp %llx", t->comm, t->tid, what,
 		  (unsigned long long)addr, (unsigned long long)regs->rip,
@@ -90,10 +94,10 @@ bool trap_page_fault(struct regs *regs, vaddr_t va, unsigned access, bool user)
 
 	if (regs->rflags & RFLAGS_IF)
 		irq_enable();
-	if (t->mm && va < USER_END) {
-		r = mm_fault(t->mm, va, access);
+	if (t->fault_mm && va < USER_END) {
+		r = mm_fault(t->fault_mm, va, access);
 		while (r == FAULT_OOM && oom_make_room())
-			r = mm_fault(t->mm, va, access);
+			r = mm_fault(t->fault_mm, va, access);
 	}
 	if (r == FAULT_OK) {
 		t->usage.min_flt++;

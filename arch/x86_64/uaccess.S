@@ -81,6 +81,18 @@ uaccess_load8:
 	ret
 	EXTABLE 1b, uaccess_fault
 
+	/* int uaccess_load4(u32 *to, const void *from) */
+	.globl uaccess_load4
+	.type uaccess_load4, @function
+uaccess_load4:
+	xorl %eax, %eax
+	STAC
+1:	movl (%rsi), %edx
+	CLAC
+	movl %edx, (%rdi)
+	ret
+	EXTABLE 1b, uaccess_fault
+
 	/* int uaccess_load1(u8 *to, const void *from) */
 	.globl uaccess_load1
 	.type uaccess_load1, @function

@@ -7,6 +7,7 @@
 size_t uaccess_copy(void *to, const void *from, size_t n);
 size_t uaccess_clear(void *to, size_t n);
 int uaccess_load8(u64 *to, const void *from);
+int uaccess_load4(u32 *to, const void *from);
 int uaccess_load1(u8 *to, const void *from);
 int uaccess_cmpxchg4(u32 *p, u32 expected, u32 new, u32 *old);
 
@@ -107,6 +108,13 @@ size_t strnlen_user(const char __user *s, size_t max)
 	ssize_t n = scan_user(NULL, s, max);
 
 	return n < 0 ? 0 : (size_t)n + 1;
+}
+
+int user_load32(u32 *to, const u32 __user *p)
+{
+	if (!user_range_ok(p, sizeof(*p)))
+		return -EFAULT;
+	return uaccess_load4(to, (__force const void *)p) ? -EFAULT : 0;
 }
 
 int user_cmpxchg32(u32 __user *p, u32 expected, u32 new, u32 *old)

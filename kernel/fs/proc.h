@@ -41,7 +41,7 @@ struct proc_entry {
 struct proc_node {
 	const struct proc_entry *entry;
 	struct process *proc; /* referenced; NULL outside /proc/<pid> */
-	s32 tid;	      /* 0: the process as a whole */
+	s32 tid;	      /* 0: the process as a whole, which its leader stands for */
 	s32 fd;		      /* under fd/ and fdinfo/ */
 };
 
@@ -106,7 +106,7 @@ struct proc_view {
 	struct cred cred;
 	s32 nice;
 	u32 cpu, nr_threads;
-	struct rusage_counts usage; /* of all the process's tasks, ended ones included */
+	struct rusage_counts usage; /* of all the process's tasks, ended ones included; or of one */
 	struct rusage_counts child_usage;
 	struct rlimit rlimits[NR_RLIMITS];
 	struct signal_view signals;
@@ -117,12 +117,18 @@ struct proc_view {
 
 /* 0, or -ESRCH where the process was waited for already, or the thread has ended. */
 int proc_view(const struct proc_node *n, struct proc_view *v);
-/* The task's descriptor table, fs context; referenced. NULL: it has none. */
+/* The task's address space, descriptor table, fs context; referenced. NULL: it has none. */
+struct mm *proc_mm(const struct proc_node *n);
 struct fd_table *proc_files(const struct proc_node *n);
 struct fs_context *proc_fs_context(const struct proc_node *n);
 /* 0 where the current task may look into the process (ptrace(2)'s rule), -EACCES, -ESRCH. */
 int proc_may_look(const struct proc_node *n);
 bool proc_gone(const struct proc_node *n);
+/* The task that a node stands for, or NULL where it has ended. Under tasks_lock or the process's
+ * sighand_lock. */
+struct task *proc_task(const struct proc_node *n);
+/* True below /proc/<pid>/task/<tid>, where one task's times are shown. */
+bool proc_is_task(const struct proc_node *n);
 /* Owner of the process's files here. */
 void proc_owner(const struct proc_node *n, u32 *uid, u32 *gid);
 

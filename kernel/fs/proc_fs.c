@@ -217,7 +217,7 @@ int proc_file_open(struct inode *i, struct file *f)
 		return -ENOMEM;
 	o->node = n;
 	if (n->entry->flags & PROC_MM)
-		o->mm = process_mm(n->proc);
+		o->mm = proc_mm(n);
 	seq_reader_init(&o->reader, n->entry->show, o);
 	f->private = o;
 	return 0;

@@ -40,7 +40,7 @@ static void count_frames(struct frame_counts *c)
 
 static u64 kernel_stack_kb(void)
 {
-	return process_count() * 16ull;
+	return task_count() * 16ull;
 }
 
 static void show_kb(struct seq *s, const char *name, u64 kb)

@@ -54,7 +54,7 @@ static int show_title_rest(struct seq *s, struct mm *mm)
 static int show_cmdline(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
-	struct mm *mm = process_mm(o->node->proc);
+	struct mm *mm = proc_mm(o->node);
 	int err;
 
 	if (!mm)
@@ -109,17 +109,20 @@ static int show_comm(struct seq *s, void *arg)
 
 static ssize_t write_comm(struct proc_open *o, char *text, size_t len)
 {
-	struct task *t = o->node->proc->leader;
 	size_t n = min(len, (size_t)TASK_COMM_LEN - 1);
+	struct task *t;
 
 	if (o->node->proc != current->proc)
 		return -EINVAL;
 	text[n] = '\0';
 	spin_lock(&tasks_lock);
-	memset(t->comm, 0, sizeof(t->comm));
-	memcpy(t->comm, text, strlen(text));
+	t = proc_task(o->node);
+	if (t) {
+		memset(t->comm, 0, sizeof(t->comm));
+		memcpy(t->comm, text, strlen(text));
+	}
 	spin_unlock(&tasks_lock);
-	return (ssize_t)len;
+	return t ? (ssize_t)len : -ESRCH;
 }
 
 static void show_limit(struct seq *s, u64 v)
@@ -177,7 +180,7 @@ static int show_limits(struct seq *s, void *arg)
 static int show_oom_score(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
-	struct mm *mm = process_mm(o->node->proc);
+	struct mm *mm = proc_mm(o->node);
 	u64 points = 0;
 
 	if (mm) {
@@ -287,7 +290,7 @@ static int show_children(struct seq *s, void *arg)
 
 static int process_exe(const struct proc_node *n, struct path *to)
 {
-	struct mm *mm = process_mm(n->proc);
+	struct mm *mm = proc_mm(n);
 	int err = -ENOENT;
 
 	if (!mm)
@@ -402,6 +405,12 @@ static const struct proc_entry task_entry = {
     .children = task_entries,
 };
 
+bool proc_is_task(const struct proc_node *n)
+{
+	return n->entry == &task_entry ||
+	       (n->entry >= task_entries && n->entry < task_entries + ARRAY_SIZE(task_entries));
+}
+
 /* ---- task/ ---- */
 
 /* The smallest tid >= from; 0: none. */
@@ -451,12 +460,20 @@ static int tasks_readdir(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
+static void tasks_getattr(struct inode *i, struct kstat *st)
+{
+	const struct process *p = proc_node(i)->proc;
+
+	proc_getattr(i, st);
+	st->nlink = 2 + READ_ONCE(p->nr_threads);
+}
+
 static const struct inode_ops tasks_iops = {
     .lookup = tasks_lookup,
     .revalidate = proc_revalidate,
     .permission = proc_permission,
     .setattr = proc_setattr,
-    .getattr = proc_getattr,
+    .getattr = tasks_getattr,
 };
 
 static const struct file_ops tasks_ops = {.readdir = tasks_readdir, .seek = seek_plain};

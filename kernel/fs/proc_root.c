@@ -31,8 +31,8 @@ const struct inode_ops proc_thread_self_iops = {.readlink = thread_self_readlink
 static struct inode *root_lookup(struct inode *dir, const char *name, size_t len)
 {
 	struct inode *i = proc_lookup_table(dir, proc_system_entries, name, len);
-	struct process *p;
 	const char *end;
+	struct process *p;
 	u64 pid;
 
 	if (i != ERR_PTR(-ENOENT))
@@ -40,10 +40,11 @@ static struct inode *root_lookup(struct inode *dir, const char *name, size_t len
 	/* A pid as it is printed: no leading zero, nothing after it. */
 	if (*name == '0' || parse_u64(name, &end, 10, &pid) || end != name + len || pid > PID_MAX)
 		return i;
-	p = process_find((s32)pid);
+	/* The number of a task that is no leader is not listed, but known. */
+	p = process_of_task((s32)pid);
 	if (!p)
 		return i;
-	i = proc_inode(dir->sb, &proc_pid_entry, p, 0, 0);
+	i = proc_inode(dir->sb, &proc_pid_entry, p, p->pid == (s32)pid ? 0 : (s32)pid, 0);
 	process_put(p);
 	return i;
 }

@@ -51,7 +51,7 @@ int proc_show_stat(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
 	bool allowed = proc_may_look(o->node) == 0;
-	struct mm *mm = process_mm(o->node->proc);
+	struct mm *mm = proc_mm(o->node);
 	u32 flags = 0;
 	struct proc_view v;
 	int err = proc_view(o->node, &v);
@@ -89,7 +89,7 @@ out:
 int proc_show_statm(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
-	struct mm *mm = process_mm(o->node->proc);
+	struct mm *mm = proc_mm(o->node);
 
 	if (!mm) {
 		if (proc_gone(o->node))
@@ -235,7 +235,7 @@ static void show_status_cow(struct seq *s, const struct mm *mm)
 int proc_show_status(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
-	struct mm *mm = process_mm(o->node->proc);
+	struct mm *mm = proc_mm(o->node);
 	struct proc_view v;
 	int err = proc_view(o->node, &v);
 

@@ -135,7 +135,7 @@ static int uuid_show(struct seq *s, void *arg)
 
 static s64 threads_max(void)
 {
-	return (s64)process_limit();
+	return (s64)task_limit();
 }
 
 /* ---- vm/ ---- */

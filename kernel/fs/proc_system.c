@@ -53,7 +53,7 @@ static int show_loadavg(struct seq *s, void *arg)
 
 		seq_printf(s, "%lu.%02lu ", centis / 100, centis % 100);
 	}
-	seq_printf(s, "%u/%u %d\n", sched_nr_running(), process_count(), process_last_pid());
+	seq_printf(s, "%u/%u %d\n", sched_nr_running(), task_count(), process_last_pid());
 	return 0;
 }
 
@@ -61,18 +61,6 @@ static void show_cpu_times(struct seq *s, const struct cpu_times *t)
 {
 	seq_printf(s, " %lu %lu %lu %lu 0 0 0 0 0 0\n", proc_ticks(t->user_ns),
 		   proc_ticks(t->nice_ns), proc_ticks(t->system_ns), proc_ticks(t->idle_ns));
-}
-
-static u32 count_blocked(void)
-{
-	struct process *p;
-	u32 n = 0;
-
-	for (s32 pid = 0; (p = process_next(pid)); process_put(p)) {
-		n += process_state(p) == 'D';
-		pid = p->pid + 1;
-	}
-	return n;
 }
 
 /* The sum of all, then each legacy line. */
@@ -122,7 +110,8 @@ static int show_stat(struct seq *s, void *arg)
 	seq_printf(s, "ctxt %lu\n", sched_nr_switches());
 	seq_printf(s, "btime %lu\n", proc_ticks(clock_wall_ns() - clock_ns()) / 100);
 	seq_printf(s, "processes %lu\n", process_forks());
-	seq_printf(s, "procs_running %u\nprocs_blocked %u\n", sched_nr_running(), count_blocked());
+	seq_printf(s, "procs_running %u\nprocs_blocked %u\n", sched_nr_running(),
+		   task_count_blocked());
 	seq_puts(s, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
 	return 0;
 }

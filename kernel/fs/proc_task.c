@@ -6,9 +6,7 @@
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
 
-/* The task that a node stands for, or NULL where it has ended. Caller holds tasks_lock or the
- * process's sighand_lock. */
-static struct task *node_task(const struct proc_node *n)
+struct task *proc_task(const struct proc_node *n)
 {
 	struct task *t;
 
@@ -38,22 +36,37 @@ void proc_owner(const struct proc_node *n, u32 *uid, u32 *gid)
 	if (p->kthread || (!p->dumpable && n->entry->mode != (S_IFDIR | 0555))) {
 		*uid = *gid = 0;
 	} else {
-		*uid = p->leader->cred.euid;
-		*gid = p->leader->cred.egid;
+		*uid = atomic_load(&p->euid);
+		*gid = atomic_load(&p->egid);
 	}
 }
 
 int proc_may_look(const struct proc_node *n)
 {
-	const struct cred *me = &current->cred, *it = &n->proc->leader->cred;
-	bool same = me->fsuid == it->uid && me->fsuid == it->euid && me->fsuid == it->suid &&
-		    me->fsgid == it->gid && me->fsgid == it->egid && me->fsgid == it->sgid;
+	struct task *t;
+	int err = -ESRCH;
 
-	if (proc_gone(n))
-		return -ESRCH;
-	if (n->proc == current->proc || me->euid == 0)
-		return 0;
-	return same && n->proc->dumpable ? 0 : -EACCES;
+	spin_lock(&tasks_lock);
+	t = proc_task(n);
+	if (t)
+		err = task_may_look(t) ? 0 : -EACCES;
+	spin_unlock(&tasks_lock);
+	return err;
+}
+
+struct mm *proc_mm(const struct proc_node *n)
+{
+	struct mm *mm = NULL;
+	struct task *t;
+
+	spin_lock(&n->proc->sighand_lock);
+	t = proc_task(n);
+	if (t && t->mm) {
+		mm = t->mm;
+		mm_get(mm);
+	}
+	spin_unlock(&n->proc->sighand_lock);
+	return mm;
 }
 
 struct fd_table *proc_files(const struct proc_node *n)
@@ -62,7 +75,7 @@ struct fd_table *proc_files(const struct proc_node *n)
 	struct task *t;
 
 	spin_lock(&n->proc->sighand_lock);
-	t = node_task(n);
+	t = proc_task(n);
 	if (t && t->files)
 		files = fd_table_get(t->files);
 	spin_unlock(&n->proc->sighand_lock);
@@ -75,21 +88,17 @@ struct fs_context *proc_fs_context(const struct proc_node *n)
 	struct task *t;
 
 	spin_lock(&n->proc->sighand_lock);
-	t = node_task(n);
+	t = proc_task(n);
 	if (t && t->fs)
 		fs = fs_context_get(t->fs);
 	spin_unlock(&n->proc->sighand_lock);
 	return fs;
 }
 
+/* A leader that has ended counts until its process is waited for. */
 static u32 count_threads(const struct process *p)
 {
-	struct task *t;
-	u32 n = 0;
-
-	list_for_each (t, &p->threads, thread_link)
-		n++;
-	return n;
+	return p->nr_threads + list_empty(&p->leader->thread_link);
 }
 
 static void view_task(struct proc_view *v, const struct task *t)
@@ -130,18 +139,19 @@ int proc_view(const struct proc_node *n, struct proc_view *v)
 
 	memset(v, 0, sizeof(*v));
 	spin_lock(&tasks_lock);
-	t = node_task(n);
+	t = proc_task(n);
 	if (t) {
 		view_task(v, t);
 		view_process(v, p);
+		v->ppid = p->parent ? p->parent->pid : 0;
+		v->state = task_state(t);
+		if (proc_is_task(n))
+			task_usage(t, &v->usage);
+		else
+			process_usage(p, &v->usage);
+		process_child_usage(p, &v->child_usage);
+		task_signals(t, &v->signals);
 	}
 	spin_unlock(&tasks_lock);
-	if (!t)
-		return -ESRCH;
-	v->ppid = process_ppid(p);
-	v->state = process_state(p);
-	process_usage(p, &v->usage);
-	process_child_usage(p, &v->child_usage);
-	process_signals(p, &v->signals);
-	return 0;
+	return t ? 0 : -ESRCH;
 }
