@@ -235,7 +235,7 @@ static void __noreturn end(int code, bool all)
 	if (last)
 		itimer_stop(p);
 	give_up_memory(t);
-	if (t->files)
+	if (last && t->files)
 		locks_end_process();
 	give_up_files(t);
 	if (last && p->pid == p->sid)

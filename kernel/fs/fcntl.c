@@ -89,6 +89,23 @@ static long fcntl_file(struct file *f, u32 cmd, u64 arg)
 	}
 }
 
+/*
+ * f's record lock is there. Where another task has closed fd meanwhile, its close may have come too
+ * early to drop the lock: that is made up for, and the answer is -EBADF.
+ */
+static int check_still_open(struct file *f, s32 fd)
+{
+	struct file *now = fd_get_any(fd);
+	bool same = now == f;
+
+	if (now)
+		file_put(now);
+	if (same)
+		return 0;
+	locks_close(f);
+	return -EBADF;
+}
+
 SYSCALL3(fcntl, s32, fd, u32, cmd, u64, arg)
 {
 	struct file *f = fd_get_any(fd);
@@ -99,6 +116,8 @@ SYSCALL3(fcntl, s32, fd, u32, cmd, u64, arg)
 	n = fcntl_fd(f, fd, cmd, arg);
 	if (n == -ENOSYS)
 		n = fcntl_file(f, cmd, arg);
+	if (!n && (cmd == F_SETLK || cmd == F_SETLKW))
+		n = check_still_open(f, fd);
 	file_put(f);
 	return n;
 }

@@ -114,6 +114,22 @@ TEST(any_close_drops_the_records)
 	unlink(NAME);
 }
 
+/* One that has its descriptors in common with another leaves no locks behind. */
+TEST(dead_sharers_locks_go)
+{
+	int fd = fresh(), status;
+	pid_t p = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+	if (!p)
+		_exit(-record(fd, F_SETLK, F_WRLCK, 0, 10));
+	REQUIRE(waitpid(p, &status, 0) == p);
+	EQ(status, 0);
+	close(fd);
+	fd = open(NAME, O_RDWR);
+	EQ(by_child(fd, F_WRLCK, 0, 10), 0);
+	unlink(NAME);
+}
+
 TEST(a_waiter_gets_it)
 {
 	int fd = fresh(), status;
