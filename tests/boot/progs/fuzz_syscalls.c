@@ -7,6 +7,7 @@
  * begins with that round.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -148,8 +149,14 @@ static void one_call(void)
 
 static void open_some(void)
 {
-	int pipes[2], null = open("/dev/null", O_RDWR);
+	int pipes[2], null;
 
+	/* The console is everybody's: a lock on it would outlast the test. */
+	do
+		null = open("/dev/null", O_RDWR);
+	while (null < 0 && errno == ENOMEM);
+	if (null < 0)
+		_exit(1);
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	(void)!pipe(pipes);
@@ -176,6 +183,14 @@ static void limit(int what, rlim_t n)
 	setrlimit(what, &r);
 }
 
+static void *more_calls(void *seed)
+{
+	rng = (uint64_t)seed;
+	for (int i = 0; i < CALLS; i++)
+		one_call();
+	return NULL;
+}
+
 static void run_calls(uint64_t seed, uid_t uid, bool root)
 {
 	setpgid(0, 0);
@@ -193,6 +208,12 @@ static void run_calls(uint64_t seed, uid_t uid, bool root)
 	make_arena();
 	for (size_t i = 0; i < 7 * PAGE; i += 8)
 		memcpy(garbage + i, &(uint64_t){next()}, 8);
+	/* Every other process has threads, which end with it, or end it. */
+	for (int i = below(2) ? 2 : 0; i > 0; i--) {
+		pthread_t t;
+
+		(void)!pthread_create(&t, NULL, more_calls, (void *)next());
+	}
 	for (int i = 0; i < CALLS; i++)
 		one_call();
 	_exit(0);

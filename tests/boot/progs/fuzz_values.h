@@ -5,7 +5,7 @@
 
 #include "tap.h"
 
-static uint64_t rng;
+static __thread uint64_t rng;
 
 static uint64_t next(void)
 {
