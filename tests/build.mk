@@ -1,6 +1,7 @@
 # The tests: host tests in tests/unit, QEMU tests in tests/boot. Included by the Makefile.
 BUILD ?= build
 MUSL_CC ?= musl-gcc
+GLIBC_CC ?= gcc
 PYTEST ?= /usr/bin/python3 -m pytest
 # QEMUs at a time: each runs one thread.
 JOBS ?= 2
@@ -28,6 +29,12 @@ $(PROG_DIR)/exec-pie: tests/boot/progs/exec.c $(PROG_HEADERS)
 	@mkdir -p $(@D)
 	$(MUSL_CC) $(PROG_CFLAGS) -static-pie -fPIE -o $@ $<
 
+# The same tests of threads by another C library, which makes other calls of the kernel.
+GLIBC_PROGS := $(patsubst tests/boot/progs/%.c,$(PROG_DIR)/%_glibc,$(wildcard tests/boot/progs/thread*.c))
+$(PROG_DIR)/%_glibc: tests/boot/progs/%.c $(PROG_HEADERS)
+	@mkdir -p $(@D)
+	$(GLIBC_CC) $(PROG_CFLAGS) -pthread -o $@ $<
+
 # Debian's kernel, the oracle of the tests: out of its package, not installed.
 LINUX := build/tests/linux/vmlinuz
 $(LINUX):
@@ -38,7 +45,7 @@ $(LINUX):
 	dpkg -x linux-image-*.deb . && cp boot/vmlinuz-* vmlinuz && rm -rf *.deb boot lib usr
 
 .PHONY: boot-progs
-boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(LINUX)
+boot-progs: $(PROGS) $(PROG_DIR)/exec-pie $(GLIBC_PROGS) $(LINUX)
 
 # --- all together -------------------------------------------------------------------------------
 

@@ -20,6 +20,9 @@ TESTS = re.compile(r"^TEST(?:_FOR)?\((?:\w+, )?(\w+)\)", re.MULTILINE)
 AT_LEAST = {"crowd": 512, "storm": 128, "large": 512, "fuzz_syscalls": 128}
 AT_MOST = {"oom": 256}
 
+# Programs built a second way from another one's source.
+VARIANTS = {f"{p.stem}_glibc": p.stem for p in (HERE / "progs").glob("thread*.c")}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -54,12 +57,14 @@ def sources():
     """Names of the programs, and with `names_of` the tests in each, read off the sources."""
     skip = ("runner", "quits", "wrong")
     names = [p.stem for p in (HERE / "progs").glob("*.c") if p.stem not in skip]
+    names += VARIANTS
     # fuzzers come last: as root they may well remove what others need
     return sorted(names, key=lambda name: (name.startswith("fuzz"), name))
 
 
 def names_of(program):
-    return TESTS.findall((HERE / "progs" / f"{program}.c").read_text())
+    source = VARIANTS.get(program, program)
+    return TESTS.findall((HERE / "progs" / f"{source}.c").read_text())
 
 
 SMOKE = ("fork", "map")

@@ -1,6 +1,8 @@
 /* All memory used up: the culprit dies, the kernel and the others live, and all of it comes back. */
 #include "tap.h"
 
+#include <pthread.h>
+
 static long free_kb(void)
 {
 	return value_of("/proc/meminfo", "MemFree");
@@ -38,6 +40,28 @@ TEST_FOR(120, a_greedy_process_is_killed)
 	EQ(status_of(CHILD(spit("/proc/self/oom_score_adj", "1000"); devour())), SIGKILL);
 	sleep_ms(100);
 	CHECK(free_kb() > before * 3 / 4);
+}
+
+static void *devour_as_thread(void *arg)
+{
+	if (arg)
+		devour();
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* All threads die of what one of them takes, though the first one has ended before. */
+TEST_FOR(120, a_greedy_thread_is_killed)
+{
+	pthread_t t;
+
+	let_overcommit();
+	EQ(status_of(
+	       CHILD(spit("/proc/self/oom_score_adj", "1000"); for (long i = 0; i < 4; i++)
+			 REQUIRE(!pthread_create(&t, NULL, devour_as_thread, (void *)(i % 2)));
+		     syscall(SYS_exit, 3))),
+	   SIGKILL);
 }
 
 TEST_FOR(120, again_and_again)

@@ -1,0 +1,165 @@
+/* Threads, and the calls that make another process or program. */
+#include "thread.h"
+
+static __thread int tls_seven = 7;
+
+HELPER(alone)
+{
+	int fd = atoi(argv[1]), cloexec = atoi(argv[2]);
+
+	EQ(tid_now(), getpid());
+	EQ(getpid(), atoi(argv[3]));
+	EQ(value_of("/proc/self/status", "Threads"), 1);
+	EQ(value_of("/proc/self/status", "Pid"), getpid());
+	CHECK(fcntl(fd, F_GETFD) == 0);
+	FAILS(fcntl(cloexec, F_GETFD), EBADF);
+	return tap_failed ? 1 : 33;
+}
+
+#define ARGS(...) ((char *[]){__VA_ARGS__, NULL})
+
+static int kept, closed;
+
+NORETURN static void *exec_alone(void *arg)
+{
+	char fds[3][16];
+	pid_t pid = getpid();
+
+	snprintf(fds[0], 16, "%d", kept);
+	snprintf(fds[1], 16, "%d", closed);
+	snprintf(fds[2], 16, "%d", pid);
+	sleep_ms(20);
+	/* By descriptor: /proc/self has no exe where the leader has ended. */
+	syscall(SYS_execveat, kept, "", ARGS("thread", "--alone", fds[0], fds[1], fds[2]), environ,
+		AT_EMPTY_PATH);
+	say("# exec: errno %d", errno);
+	_exit(1);
+}
+
+static void open_some(void)
+{
+	kept = open("/proc/self/exe", O_RDONLY);
+	closed = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	REQUIRE(kept > 0 && closed > 0);
+}
+
+TEST(exec_by_leader)
+{
+	EQ(status_of(CHILD(open_some(); company(); exec_alone(NULL))), 33 << 8);
+}
+
+TEST(exec_by_another)
+{
+	EQ(status_of(CHILD(open_some(); company(); start(exec_alone, NULL); sleep_long(NULL))),
+	   33 << 8);
+}
+
+TEST(exec_after_leader)
+{
+	EQ(status_of(CHILD(open_some(); company(); start(exec_alone, NULL); RAW_EXIT(5))), 33 << 8);
+	/* The leader is gone and the one that executes is the last. */
+	EQ(status_of(CHILD(open_some(); start(exec_alone, NULL); RAW_EXIT(5))), 33 << 8);
+}
+
+TEST(execs_race)
+{
+	for (int round = 0; round < 10; round++)
+		EQ(status_of(CHILD(open_some(); start(exec_alone, NULL); start(exec_alone, NULL);
+				   start(exec_alone, NULL); exec_alone(NULL))),
+		   33 << 8);
+}
+
+TEST(killed_while_executing)
+{
+	for (int round = 0; round < 20; round++) {
+		pid_t p = CHILD(open_some(); company(); start(exec_alone, NULL); sleep_long(NULL));
+		int status;
+
+		sleep_ms(38 + round / 2);
+		OK(kill(p, SIGKILL));
+		status = status_of(p);
+		CHECK(status == SIGKILL || status == 33 << 8);
+	}
+}
+
+static void *exec_nothing(void *arg)
+{
+	FAILS(execl("/no/such/program", "x", NULL), ENOENT);
+	return NULL;
+}
+
+TEST(failed_exec_ends_nobody)
+{
+	struct idler i;
+
+	idler_start(&i);
+	join(start(exec_nothing, NULL));
+	OK(syscall(SYS_tgkill, getpid(), i.tid, 0));
+	await_threads(2);
+	idler_end(&i);
+}
+
+static void *fork_once(void *arg)
+{
+	int mine = 5;
+	pid_t p = CHILD(EQ(value_of("/proc/self/status", "Threads"), 1); EQ(tid_now(), getpid());
+			CHECK(getppid() == *(pid_t *)arg); EQ(mine, 5); EQ(tls_seven, 11));
+
+	JOIN(p);
+	return NULL;
+}
+
+static void *fork_with_tls(void *arg)
+{
+	tls_seven = 11;
+	return fork_once(arg);
+}
+
+TEST(fork_copies_the_caller)
+{
+	pid_t me = getpid();
+	struct idler i;
+
+	idler_start(&i);
+	join(start(fork_with_tls, &me));
+	idler_end(&i);
+}
+
+static void *vfork_and_wait(void *arg)
+{
+	volatile unsigned long *count = arg;
+	unsigned long before = *count;
+	pid_t p = vfork();
+
+	if (p == 0) {
+		struct timespec ts = {0, 50000000};
+
+		syscall(SYS_nanosleep, &ts, NULL);
+		syscall(SYS_exit_group, 3);
+	}
+	/* The rest of the process went on. */
+	CHECK(*count > before + 1000);
+	EQ(status_of(p), 3 << 8);
+	return NULL;
+}
+
+TEST(vfork_stops_one)
+{
+	static volatile unsigned long count;
+
+	JOIN(CHILD(start(spin, (void *)&count); sleep_ms(5);
+		   join(start(vfork_and_wait, (void *)&count))));
+}
+
+static void *leave_child(void *arg)
+{
+	return (void *)(long)CHILD(_exit(6));
+}
+
+/* A child is the process's: any thread may wait for it. */
+TEST(any_thread_waits)
+{
+	pid_t p = (long)join(start(leave_child, NULL));
+
+	EQ(status_of(p), 6 << 8);
+}
