@@ -1,6 +1,6 @@
 /*
- * ACPI's tables, as far as switching off goes (ACPI 6.4, sections 5.2 and 7.4.2): root pointer to
- * root table to FADT to DSDT. The DSDT is a program; the one object wanted from it, \_S5, has so
+ * ACPI's tables: how one is found, from the root pointer by the root table (ACPI 6.4, section 5.2),
+ * and what switching off asks of them (7.4.2): FADT and DSDT. The DSDT is a program; the one object wanted from it, \_S5, has so
  * plain an encoding that it is found by its bytes.
  */
 #include "arch/x86_64/acpi.h"
@@ -11,20 +11,13 @@
 
 #define MAPPED BIT(32) /* by boot/entry.S */
 
-struct header {
-	char signature[4];
-	u32 length;
-	u8 revision, checksum;
-	char oem[26];
-} __packed;
-
 struct address {
 	u8 space, width, offset, access;
 	u64 addr;
 } __packed;
 
 struct fadt {
-	struct header header;
+	struct acpi_header header;
 	u32 facs, dsdt;
 	u8 model, profile;
 	u16 sci;
@@ -66,9 +59,9 @@ static bool sums_to_zero(const void *p, size_t n)
 }
 
 /* The table at pa, whole and sound, or NULL. signature NULL: any. */
-static const struct header *table_at(u64 pa, const char *signature)
+static const struct acpi_header *table_at(u64 pa, const char *signature)
 {
-	const struct header *h;
+	const struct acpi_header *h;
 
 	if (!pa || pa > MAPPED - sizeof(*h))
 		return NULL;
@@ -80,13 +73,15 @@ static const struct header *table_at(u64 pa, const char *signature)
 	return h;
 }
 
-static const struct header *find_table(const struct boot_info *info, const char *signature)
+const struct acpi_header *acpi_find(const struct boot_info *info, const char *signature)
 {
 	u64 xsdt = 0, at = 0;
 	u32 rsdt, at32;
-	const struct header *root = NULL;
+	const struct acpi_header *root = NULL;
 	size_t width = 8;
 
+	if (!info->rsdp_len)
+		return NULL;
 	if (info->rsdp_len == 36) {
 		memcpy(&xsdt, info->rsdp + RSDP_XSDT_AT, sizeof(xsdt));
 		root = table_at(xsdt, "XSDT");
@@ -99,7 +94,7 @@ static const struct header *find_table(const struct boot_info *info, const char 
 	if (!root)
 		return NULL;
 	for (size_t off = sizeof(*root); off + width <= root->length; off += width) {
-		const struct header *h;
+		const struct acpi_header *h;
 
 		if (width == 8) {
 			memcpy(&at, (const u8 *)root + off, sizeof(at));
@@ -131,7 +126,7 @@ static bool take_integer(const u8 **p, const u8 *end, u8 *v)
 }
 
 /* Name (_S5, Package () {a, b, ...}): 08 "_S5_" 12 length count a b. */
-static bool find_s5(const struct header *dsdt)
+static bool find_s5(const struct acpi_header *dsdt)
 {
 	const u8 *p = (const u8 *)(dsdt + 1), *end = (const u8 *)dsdt + dsdt->length;
 
@@ -159,7 +154,7 @@ static void take_fadt(const struct fadt *f)
 {
 	bool extended =
 	    f->header.length >= offsetof(struct fadt, x_pm1b_control) + sizeof(struct address);
-	const struct header *dsdt = extended ? table_at(f->x_dsdt, "DSDT") : NULL;
+	const struct acpi_header *dsdt = extended ? table_at(f->x_dsdt, "DSDT") : NULL;
 
 	if (!dsdt)
 		dsdt = table_at(f->dsdt, "DSDT");
@@ -178,10 +173,12 @@ static void take_fadt(const struct fadt *f)
 
 void acpi_init(const struct boot_info *info)
 {
-	const struct header *fadt = info->rsdp_len ? find_table(info, "FACP") : NULL;
+	const struct acpi_header *fadt = acpi_find(info, "FACP");
 
 	if (fadt && fadt->length >= offsetof(struct fadt, flags))
 		take_fadt((const struct fadt *)fadt);
 	if (!acpi_power.can_off)
 		log_warn("acpi: no soft-off: the machine will halt instead");
+	acpi_read_madt(info);
+	acpi_read_numa(info);
 }
