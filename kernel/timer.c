@@ -1,25 +1,33 @@
-/* The queue of timers, by deadline, and the timer interrupt that empties it. */
+/*
+ * The queues of timers, by deadline, and the timer interrupt that empties them.
+ *
+ * Each CPU has a queue. A timer goes to that of the CPU which sets it, whose interrupt is armed for
+ * the first of its queue, and whose interrupt calls the timer's function; timer->cpu names the queue
+ * and changes under the lock of the old one. Nobody sets and cancels one timer at once but its
+ * function, which may set it anew.
+ */
 #include "kernel/timer.h"
 
 #include "arch/clock.h"
 #include "kernel/lock.h"
 #include "kernel/sched.h"
 
-/* LOCK_TIMER: the queue, and the fields of the timers on it. Taken in the timer interrupt. */
-static spinlock_t timer_lock = SPINLOCK_INIT(LOCK_TIMER);
-static struct rb_tree timers;
-static struct ktimer *first; /* of the queue; NULL: it is empty */
-
-/* What each CPU's interrupt is set to, ~0: to nothing. That CPU's own, with interrupts off. */
-static u64 armed[MAX_CPUS] = {[0 ... MAX_CPUS - 1] = ~0ull};
+static struct queue {
+	spinlock_t lock; /* LOCK_TIMER: what follows, and the fields of the timers on it */
+	struct rb_tree timers;
+	struct ktimer *first;	/* NULL: it is empty */
+	struct ktimer *running; /* its function is being called */
+	u64 armed; /* what the CPU's interrupt is set to; ~0: nothing. Its own, interrupts off */
+} __aligned(64) queues[MAX_CPUS] = {
+    [0 ... MAX_CPUS - 1] = {.lock = SPINLOCK_INIT(LOCK_TIMER), .armed = ~0ull}};
 
 void timer_need(u64 deadline)
 {
-	u64 *mine = &armed[cpu_id()];
+	u64 *armed = &queues[cpu_id()].armed;
 
-	if (deadline >= *mine)
+	if (deadline >= *armed)
 		return;
-	*mine = deadline;
+	*armed = deadline;
 	timer_arm(deadline);
 }
 
@@ -28,9 +36,9 @@ void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t), void *arg)
 	*t = (struct ktimer){.fn = fn, .arg = arg};
 }
 
-static void queue(struct ktimer *t)
+static void insert(struct queue *q, struct ktimer *t)
 {
-	struct rb_node **link = &timers.root, *parent = NULL;
+	struct rb_node **link = &q->timers.root, *parent = NULL;
 	bool leftmost = true;
 
 	while (*link) {
@@ -42,67 +50,102 @@ static void queue(struct ktimer *t)
 			leftmost = false;
 		}
 	}
-	rb_insert_at(&timers, &t->node, parent, link);
+	rb_insert_at(&q->timers, &t->node, parent, link);
 	t->queued = true;
 	if (leftmost)
-		first = t;
+		q->first = t;
 }
 
-static void unqueue(struct ktimer *t)
+static void take(struct queue *q, struct ktimer *t)
 {
-	if (first == t) {
+	if (q->first == t) {
 		struct rb_node *next = rb_next(&t->node);
 
-		first = next ? container_of(next, struct ktimer, node) : NULL;
+		q->first = next ? container_of(next, struct ktimer, node) : NULL;
 	}
-	rb_erase(&timers, &t->node);
+	rb_erase(&q->timers, &t->node);
 	t->queued = false;
+}
+
+/* Interrupts are off. */
+static struct queue *lock_queue_of(struct ktimer *t)
+{
+	for (;;) {
+		u32 cpu = atomic_load(&t->cpu);
+		struct queue *q = &queues[cpu];
+
+		spin_lock(&q->lock);
+		if (likely(cpu == atomic_load(&t->cpu)))
+			return q;
+		spin_unlock(&q->lock);
+	}
 }
 
 void ktimer_set(struct ktimer *t, u64 deadline)
 {
-	u64 flags = spin_lock_irq(&timer_lock);
+	u64 flags = irq_save();
+	struct queue *q = lock_queue_of(t);
 
 	if (t->queued)
-		unqueue(t);
+		take(q, t);
+	if (q != &queues[cpu_id()]) {
+		atomic_store(&t->cpu, cpu_id());
+		spin_unlock(&q->lock);
+		q = &queues[cpu_id()];
+		spin_lock(&q->lock);
+	}
 	t->deadline = deadline;
-	queue(t);
+	insert(q, t);
 	timer_need(deadline);
-	spin_unlock_irq(&timer_lock, flags);
+	spin_unlock(&q->lock);
+	irq_restore(flags);
 }
 
 bool ktimer_cancel(struct ktimer *t)
 {
-	u64 flags = spin_lock_irq(&timer_lock);
-	bool was = t->queued;
+	bool was = false, runs;
 
-	if (was)
-		unqueue(t);
-	spin_unlock_irq(&timer_lock, flags);
+	do {
+		u64 flags = irq_save();
+		struct queue *q = lock_queue_of(t);
+
+		if (t->queued) {
+			take(q, t);
+			was = true;
+		}
+		runs = q->running == t && q != &queues[cpu_id()];
+		spin_unlock(&q->lock);
+		irq_restore(flags);
+		if (unlikely(runs))
+			cpu_relax();
+	} while (unlikely(runs));
 	return was;
 }
 
-static void run_expired(u64 now)
+static void run_expired(struct queue *q, u64 now)
 {
-	spin_lock(&timer_lock);
-	while (first && first->deadline <= now) {
-		struct ktimer *t = first;
+	spin_lock(&q->lock);
+	while (q->first && q->first->deadline <= now) {
+		struct ktimer *t = q->first;
 
-		unqueue(t);
-		spin_unlock(&timer_lock);
+		take(q, t);
+		q->running = t;
+		spin_unlock(&q->lock);
 		t->fn(t);
-		spin_lock(&timer_lock);
+		spin_lock(&q->lock);
+		q->running = NULL;
 	}
-	if (first)
-		timer_need(first->deadline);
-	spin_unlock(&timer_lock);
+	if (q->first)
+		timer_need(q->first->deadline);
+	spin_unlock(&q->lock);
 }
 
 void timer_interrupt(bool user)
 {
+	struct queue *q = &queues[cpu_id()];
 	u64 now = clock_ns();
 
-	armed[cpu_id()] = ~0ull;
-	run_expired(now);
+	q->armed = ~0ull;
+	run_expired(q, now);
 	sched_tick(user, now);
 }

@@ -11,6 +11,7 @@ struct ktimer {
 	u64 deadline;
 	void (*fn)(struct ktimer *t);
 	void *arg;
+	u32 cpu; /* whose queue it is on, or was last */
 	bool queued;
 };
 
@@ -44,7 +45,8 @@ u64 clock_deadline(u64 ns);
 void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t), void *arg);
 /* (Re)arms t. Callable from anywhere, interrupt handlers included. */
 void ktimer_set(struct ktimer *t, u64 deadline);
-/* True where t was armed. Its function is not running on this CPU on return. */
+/* True where t was armed. On return its function does not run on another CPU: a lock that it takes
+ * must not be held. */
 bool ktimer_cancel(struct ktimer *t);
 
 /* The timer interrupt, from arch; `user`: it came in user mode. */

@@ -59,8 +59,12 @@ void wait_prepare(struct waiter *w, struct waitq *q, enum wait_mode mode)
 		else
 			list_add(&q->waiters, &w->link);
 	}
-	/* Under the lock: a wake-up that comes from now on finds the task asleep and undoes it. */
-	atomic_store(&current->state, state_of(mode));
+	/*
+	 * Under the lock: a wake-up that comes from now on finds the task asleep and undoes it. And
+	 * by a full barrier: what the caller tests next, and whether a signal is pending, is read
+	 * after others can see that the task sleeps.
+	 */
+	(void)atomic_xchg(&current->state, state_of(mode));
 	spin_unlock_irq(&q->lock, flags);
 }
 

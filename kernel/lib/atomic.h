@@ -25,7 +25,11 @@
 #define atomic_dec(p)	 atomic_sub(p, 1)
 /* Returns what was there before, for who tests that alone. */
 #define atomic_fetch_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
-#define atomic_xchg(p, v)      __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#ifdef __CHECKER__
+#define atomic_xchg(p, v) (*(p) = (v))
+#else
+#define atomic_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#endif
 
 /* True where *p held `old` and now holds `new`; else *oldp is what it held. */
 #define atomic_cas(p, oldp, new) \
