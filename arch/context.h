@@ -28,7 +28,8 @@ struct arch_task {
  */
 struct task *arch_switch(struct task *prev, struct task *next);
 
-/* Makes the boot code's context that of `t`, this CPU's idle task: current from now on. */
+/* Makes the boot code's context that of `t`, this CPU's idle task: current from now on. CPU 0's gets
+ * the stack that it booted on; another's has one already. */
 void arch_task_adopt(struct task *t);
 
 /* The user registers of a task, saved at the top of its kernel stack. */

@@ -11,6 +11,21 @@
 
 #include <cpu_impl.h>
 
+/* CPUs that run tasks, numbered from 0. Grows while the machine boots, and then stays. */
+extern u32 nr_cpus;
+static inline u32 cpu_count(void)
+{
+	return __atomic_load_n(&nr_cpus, __ATOMIC_RELAXED);
+}
+/* Starts the CPUs that the machine has beside the one that booted it; each becomes idle. */
+void cpu_start_others(void);
+/* Interrupts a CPU that may have something new to look at: its run queue, its task's work. */
+void cpu_kick(u32 cpu);
+/* On return each CPU has passed a full barrier. Interrupts are on, and no spinlock is held. */
+void cpu_sync_all(void);
+/* Each other CPU tells the log where it is, one after the other; who does not answer is named. */
+void cpu_backtrace_others(void);
+
 /* Waits for an interrupt. Called with interrupts off; they are on while it waits and after it. */
 void cpu_idle(void);
 

@@ -1,13 +1,7 @@
 /* What the CPU says of itself, for people and programs to read. */
 #pragma once
 
-#include "kernel/lib/compiler.h"
-
-/* CPUs that run tasks, numbered from 0. */
-static inline u32 cpu_count(void)
-{
-	return 1;
-}
+#include "arch/cpu.h"
 
 /* Writes this CPU's part of /proc/cpuinfo, for CPU number `cpu`, by calls of text(arg, ...). */
 void cpu_describe(u32 cpu, void (*text)(void *arg, const char *text), void *arg);

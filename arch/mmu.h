@@ -67,5 +67,11 @@ void mmu_forget(struct mmu *m);
 void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end);
 void mmu_flush_all(struct mmu *m);
 
+/* Flushes since boot, of all CPUs together: as /proc/vmstat counts them. */
+struct mmu_flushes {
+	u64 remote, received, local_all, local_one;
+};
+void mmu_flushes(struct mmu_flushes *sum);
+
 void mmu_zero_frame(pfn_t pfn);
 void mmu_copy_frame(pfn_t to, pfn_t from);

@@ -171,6 +171,7 @@ boot_high:
 
 	.bss
 	.balign 4096
+	.globl boot_pml4		/* further CPUs start on it */
 boot_pml4:
 	.skip 4096
 boot_pdpt:

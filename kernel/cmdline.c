@@ -16,7 +16,7 @@ static unsigned nr_kernel_words; /* those before "--" */
 
 /* What the kernel itself looks at: not handed to init. */
 static const char *const kernel_keys[] = {
-    "fork_share", "norandmaps", "loglevel", "init", "console", "quiet", "panic",
+    "fork_share", "norandmaps", "loglevel", "init", "console", "quiet", "panic", "maxcpus", "nosmp",
 };
 
 /* Cuts the first word out of *s, quotes removed; NULL at the end. */

@@ -31,7 +31,7 @@ static struct process *create(const char *name, void (*fn)(void *), void *arg)
 	t = p->leader;
 	strlcpy(t->comm, name, TASK_COMM_LEN);
 	default_limits(p);
-	t->cpu_mask = 1;
+	t->cpu_mask = ~0ull;
 	p->sighand = sighand_create();
 	if (!p->sighand) {
 		process_discard(p);

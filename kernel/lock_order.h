@@ -33,13 +33,15 @@ enum lock_rank {
 	LOCK_FAMILY,	/* the processes that descend by fork from one exec */
 	LOCK_MAPPING,	/* an inode's page cache */
 	LOCK_SLAB,	/* a slab cache's lists */
+	LOCK_KSTACKS,	/* a CPU's free kernel stacks */
 	LOCK_KVM,	/* the kernel's own mapped ranges (stacks, large buffers) */
 	LOCK_PCP,	/* a CPU's list of free frames */
 	LOCK_NODE,	/* a node's buddy lists */
 	LOCK_RANDOM,	/* the random number generator's key */
 	LOCK_WAIT,	/* a wait queue */
 	LOCK_THREADS,	/* a process's tasks, for the timer interrupt */
-	LOCK_RUNQ,	/* a run queue */
+	LOCK_RUNQ,	/* a run queue; two are never held at once */
+	LOCK_LOAD,	/* the load averages */
 	LOCK_LOG,	/* the log's ring */
 	LOCK_SERIAL,	/* a serial port's transmitter */
 };

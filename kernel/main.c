@@ -119,6 +119,7 @@ void kernel_main(u32 magic, u32 tags)
 	task_init();
 	fs_init();
 	proc_init();
+	cpu_start_others();
 	init_start(init_main, NULL);
 	sched_idle();
 }

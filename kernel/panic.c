@@ -17,7 +17,9 @@
 #define TAIL_BYTES 2048
 #define FRAMES_MAX 32
 
-static bool panicking;
+#define NO_CPU ~0u
+
+static u32 panicking = NO_CPU; /* the CPU that does. Atomic. */
 static char tail[TAIL_BYTES];
 
 /* The console alone: the ring's end is shown apart, and should not move meanwhile. */
@@ -117,17 +119,28 @@ static void __noreturn die(const struct regs *regs, u64 rbp, const char *what)
 	power_fail();
 }
 
+/* One panic is enough: a CPU that has another to tell waits until it is stopped. */
+static void begin(void)
+{
+	u32 first = NO_CPU;
+
+	irq_disable();
+	if (!atomic_cas(&panicking, &first, cpu_id())) {
+		if (first == cpu_id())
+			power_fail(); /* the panic itself broke: nothing more can be trusted */
+		for (;;)
+			cpu_relax();
+	}
+	log_panic();
+	arch_panic();
+}
+
 void panic_regs(const struct regs *regs, const char *fmt, ...)
 {
 	static char what[256];
 	va_list args;
 
-	irq_disable();
-	if (panicking)
-		power_fail(); /* the panic itself broke: nothing more can be trusted */
-	panicking = true;
-	log_panic();
-	arch_panic();
+	begin();
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
@@ -139,12 +152,7 @@ void panic(const char *fmt, ...)
 	static char what[256];
 	va_list args;
 
-	irq_disable();
-	if (panicking)
-		power_fail();
-	panicking = true;
-	log_panic();
-	arch_panic();
+	begin();
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);

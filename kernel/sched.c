@@ -14,12 +14,18 @@
  * A virtual-time tree was rejected: it costs more at each switch, and for tasks of equal weight it
  * does the same.
  *
+ * Each CPU has a queue of its own; balance.c says which one a task goes to, and moves it. task->cpu
+ * names the queue that a task belongs to, asleep or not, and changes under the lock of the old one
+ * alone. The lock of a queue is held from the moment that a task leaves the CPU until another has
+ * its stack: so who finds, under it, that a task is not on_cpu may run it anywhere.
+ *
  * The kernel itself is never preempted: WORK_RESCHED is looked at on the way to user mode and in
  * cond_resched().
  */
-#include "kernel/process.h"
+#include "kernel/runq.h"
 
 #include "arch/clock.h"
+#include "arch/kstack.h"
 #include "kernel/panic.h"
 #include "mm/alloc.h"
 
@@ -29,22 +35,7 @@
 	(4 * NSEC_PER_MSEC) /* a task that ran as long gives way to one just woken \
 			     */
 
-/* run queue of one CPU */
-static struct runq {
-	spinlock_t lock; /* guards what follows and the scheduler's fields of its tasks */
-	struct list_head fresh, expired;
-	u32 nr_queued;
-	struct task *running, *idle;
-	u64 nr_switches;
-	u64 busy_ns, nice_ns, idle_ns;
-	u64 tick_user, tick_system; /* samples that found the CPU busy */
-	u64 user_shown, system_shown, nice_shown, normal_shown;
-} runqs[MAX_CPUS];
-
-static struct runq *this_runq(void)
-{
-	return &runqs[cpu_id()];
-}
+struct runq runqs[MAX_CPUS];
 
 u64 sched_slice_ns(s32 nice)
 {
@@ -56,32 +47,6 @@ u64 sched_slice_ns(s32 nice)
 	for (; nice > 0; nice--)
 		ns -= ns / 5;
 	return ns;
-}
-
-static void enqueue(struct runq *rq, struct task *t, struct list_head *queue)
-{
-	if (queue == &rq->expired && !t->slice_left_ns)
-		t->slice_left_ns = sched_slice_ns(t->nice);
-	list_add_tail(queue, &t->run_link);
-	t->on_queue = true;
-	rq->nr_queued++;
-}
-
-/* Charges the running task for the time since it was last charged. */
-static void account(struct runq *rq, struct task *t, u64 now)
-{
-	u64 ran = now > t->run_start_ns ? now - t->run_start_ns : 0;
-
-	t->run_start_ns = now;
-	if (t == rq->idle) {
-		rq->idle_ns += ran;
-		return;
-	}
-	t->usage.stime_ns += ran;
-	t->slice_left_ns -= min(ran, t->slice_left_ns);
-	rq->busy_ns += ran;
-	if (t->nice > 0)
-		rq->nice_ns += ran;
 }
 
 /* Sees to it that the timer comes at the end of the running task's slice and for its samples. */
@@ -97,46 +62,75 @@ static void arm_slice(struct runq *rq, u64 now)
 		timer_need(now + SAMPLE_NS);
 }
 
-static void preempt(struct runq *rq)
+static inline void preempt(struct runq *rq, u64 now)
 {
 	atomic_or(&rq->running->work, WORK_RESCHED);
+	if (!rq->resched_ns)
+		atomic_store(&rq->resched_ns, now);
+	if (rq->cpu != cpu_id())
+		cpu_kick(rq->cpu);
 }
 
-static void make_runnable(struct runq *rq, struct task *t)
+static inline void make_runnable(struct runq *rq, struct task *t)
 {
 	u64 now = clock_ns();
 
-	enqueue(rq, t, t->slice_left_ns ? &rq->fresh : &rq->expired);
+	runq_enqueue(rq, t, t->slice_left_ns ? &rq->fresh : &rq->expired);
 	if (rq->running == rq->idle ||
 	    (t->slice_left_ns && now >= rq->running->switched_ns + PREEMPT_RUN_NS))
-		preempt(rq);
-	else if (rq->nr_queued == 1)
+		preempt(rq, now);
+	else if (rq->nr_queued != 1)
+		return;
+	else if (rq->cpu == cpu_id())
 		arm_slice(rq, now);
+	else
+		cpu_kick(rq->cpu); /* its own timer has to be armed */
+}
+
+static inline void place(struct runq *rq, struct task *t)
+{
+	if (cpu_count() > 1)
+		rq = runq_choose(rq, t);
+	make_runnable(rq, t);
+	spin_unlock(&rq->lock);
+}
+
+void runq_place(struct runq *rq, struct task *t)
+{
+	place(rq, t);
 }
 
 void sched_start(struct task *t)
 {
-	struct runq *rq = this_runq();
-	u64 flags = spin_lock_irq(&rq->lock);
+	struct runq *rq;
+	u64 flags = irq_save();
 
-	t->cpu = cpu_id();
 	t->slice_left_ns = 0;
-	make_runnable(rq, t);
-	spin_unlock_irq(&rq->lock, flags);
+	rq = runq_lock_of(t);
+	if (rq != this_runq()) {
+		atomic_store(&t->cpu, cpu_id());
+		spin_unlock(&rq->lock);
+		rq = this_runq();
+		spin_lock(&rq->lock);
+	}
+	runq_place(rq, t);
+	irq_restore(flags);
 }
 
 bool sched_wake(struct task *t, u32 states)
 {
-	struct runq *rq = &runqs[t->cpu];
-	u64 flags = spin_lock_irq(&rq->lock);
+	u64 flags = irq_save();
+	struct runq *rq = runq_lock_of(t);
 	bool asleep = states & (1u << atomic_load(&t->state));
 
-	if (asleep) {
+	if (asleep)
 		atomic_store(&t->state, TASK_RUNNING);
-		if (!t->on_cpu && !t->on_queue)
-			make_runnable(rq, t);
-	}
-	spin_unlock_irq(&rq->lock, flags);
+	/* One that is still on its CPU will find in schedule() that it need not sleep. */
+	if (asleep && !t->on_cpu && !t->on_queue)
+		place(rq, t);
+	else
+		spin_unlock(&rq->lock);
+	irq_restore(flags);
 	return asleep;
 }
 
@@ -148,50 +142,55 @@ bool task_wake(struct task *t)
 
 void sched_kick(struct task *t)
 {
-	/* The work bit is set; with one CPU, a running task is the caller's own and sees it on its
-	 * way out. */
-	(void)t;
+	struct runq *rq;
+	u64 flags;
+
+	/* The caller sees its own work bit on its way out; so does the only CPU's only running task. */
+	if (t == current || cpu_count() == 1)
+		return;
+	/* Under the lock: a CPU that takes t up later sees the bit, which was set before. */
+	flags = irq_save();
+	rq = runq_lock_of(t);
+	if (t->on_cpu && rq != this_runq())
+		cpu_kick(rq->cpu);
+	spin_unlock(&rq->lock);
+	irq_restore(flags);
 }
 
-/* ---- load averages: every 5 seconds a share of the tasks that run or could ---- */
-
-#define LOAD_PERIOD_NS (5 * NSEC_PER_SEC)
-#define LOAD_SHIFT     16
-#define LOAD_PERIODS   360 /* half an hour: nothing older shows in the averages */
-
-/* Under LOCK_RUNQ of CPU 0. */
-static u64 load_avg[3], load_next_ns;
-
-static void load_sample(u64 n)
+void sched_kicked(void)
 {
-	/* exp(-5/60), exp(-5/300), exp(-5/900) */
-	static const u64 keep[3] = {60296, 64453, 65172};
+	struct runq *rq = this_runq();
 
-	for (int i = 0; i < 3; i++)
-		load_avg[i] =
-		    (load_avg[i] * keep[i] + (n << LOAD_SHIFT) * (BIT(LOAD_SHIFT) - keep[i])) >>
-		    LOAD_SHIFT;
+	spin_lock(&rq->lock);
+	arm_slice(rq, clock_ns());
+	spin_unlock(&rq->lock);
 }
 
-/* Takes the samples that are due; the time of each but the last was idle or as now. */
-static void load_update(u64 now, u64 running)
+int sched_set_affinity(struct task *t, u64 mask)
 {
-	for (int i = 0; i < LOAD_PERIODS && now >= load_next_ns; i++) {
-		load_sample(running);
-		load_next_ns += LOAD_PERIOD_NS;
+	struct runq *rq;
+	u64 flags;
+
+	if (!(mask & (~0ull >> (64 - cpu_count()))))
+		return -EINVAL;
+	flags = irq_save();
+	rq = runq_lock_of(t);
+	atomic_store(&t->cpu_mask, mask);
+	if (runq_allows(rq, t)) {
+		spin_unlock(&rq->lock);
+	} else if (t->on_queue) {
+		runq_dequeue(rq, t);
+		runq_place(rq, t);
+	} else {
+		/* It moves when it is switched away from, or woken. */
+		if (t->on_cpu)
+			preempt(rq, clock_ns());
+		spin_unlock(&rq->lock);
 	}
-	if (now >= load_next_ns)
-		load_next_ns = now + LOAD_PERIOD_NS;
-}
-
-void sched_load(u64 load[3])
-{
-	u64 flags = spin_lock_irq(&runqs[0].lock);
-
-	load_update(clock_ns(), sched_nr_running());
-	for (int i = 0; i < 3; i++)
-		load[i] = load_avg[i];
-	spin_unlock_irq(&runqs[0].lock, flags);
+	irq_restore(flags);
+	if (t == current)
+		cond_resched();
+	return 0;
 }
 
 static struct task *pick(struct runq *rq)
@@ -202,9 +201,7 @@ static struct task *pick(struct runq *rq)
 	if (list_empty(queue))
 		return NULL;
 	t = list_first(queue, struct task, run_link);
-	list_del(&t->run_link);
-	t->on_queue = false;
-	rq->nr_queued--;
+	runq_dequeue(rq, t);
 	return t;
 }
 
@@ -215,17 +212,19 @@ static struct task *choose(struct runq *rq, struct task *prev)
 
 	if (atomic_load(&prev->state) != TASK_RUNNING || prev == rq->idle)
 		return next ? next : rq->idle;
+	if (unlikely(!runq_allows(rq, prev))) /* sched_switched() takes it elsewhere */
+		return next ? next : rq->idle;
 	if (!next) {
 		if (!prev->slice_left_ns)
 			prev->slice_left_ns = sched_slice_ns(prev->nice);
 		return prev;
 	}
 	if (!prev->slice_left_ns) {
-		enqueue(rq, prev, &rq->expired);
+		runq_enqueue(rq, prev, &rq->expired);
 	} else {
 		list_add(&rq->expired, &prev->run_link);
 		prev->on_queue = true;
-		rq->nr_queued++;
+		atomic_store(&rq->nr_queued, rq->nr_queued + 1);
 	}
 	return next;
 }
@@ -237,7 +236,9 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next, u64
 	else
 		prev->usage.nvcsw++;
 	rq->nr_switches++;
-	rq->running = next;
+	if (prev == rq->idle)
+		runq_set_idle(rq, false);
+	atomic_store(&rq->running, next);
 	next->on_cpu = true;
 	next->run_start_ns = now;
 	next->switched_ns = next->ticked_ns = now;
@@ -257,8 +258,9 @@ void schedule(void)
 
 	spin_lock(&rq->lock);
 	now = clock_ns();
-	account(rq, prev, now);
+	runq_account(rq, prev, now);
 	atomic_and(&prev->work, ~WORK_RESCHED);
+	rq->resched_ns = 0;
 	next = choose(rq, prev);
 	if (next != prev) {
 		switch_to(rq, prev, next, now);
@@ -272,11 +274,17 @@ void schedule(void)
 
 void sched_switched(struct task *prev)
 {
-	bool dead = atomic_load(&prev->state) == TASK_DEAD;
+	struct runq *rq = this_runq();
+	enum task_state state = atomic_load(&prev->state);
 
 	prev->on_cpu = false;
-	spin_unlock(&this_runq()->lock);
-	if (dead)
+	if (unlikely(state == TASK_RUNNING && !prev->on_queue && prev != rq->idle)) {
+		runq_place(rq, prev);
+		return;
+	}
+	/* From here on another CPU may run prev, unless it is dead. */
+	spin_unlock(&rq->lock);
+	if (state == TASK_DEAD)
 		task_reclaim(prev);
 }
 
@@ -301,12 +309,11 @@ void sched_tick(bool user, u64 now)
 {
 	struct runq *rq = this_runq();
 	struct task *t = current;
+	bool busy = t != rq->idle;
 
 	spin_lock(&rq->lock);
-	account(rq, t, now);
-	if (cpu_id() == 0 && now >= load_next_ns)
-		load_update(now, sched_nr_running());
-	if (t != rq->idle) {
+	runq_account(rq, t, now);
+	if (busy) {
 		if (user) {
 			t->tick_user++;
 			rq->tick_user++;
@@ -317,88 +324,15 @@ void sched_tick(bool user, u64 now)
 		itimer_tick(t, user, now - t->ticked_ns);
 		t->ticked_ns = now;
 		if (rq->nr_queued && !t->slice_left_ns)
-			preempt(rq);
+			preempt(rq, now);
 		else
 			arm_slice(rq, now);
 	}
 	spin_unlock(&rq->lock);
-}
-
-/* Part a of n of ns, without overflow for any time that a machine stays up. */
-static u64 share(u64 ns, u64 a, u64 n)
-{
-	return ns / n * a + ns % n * a / n;
-}
-
-/*
- * Splits total into *a, as near to `wanted` as may be, and *b, where neither goes back. What was
- * split before was no more than total.
- */
-static void split_time(u64 total, u64 wanted, u64 *a, u64 *b)
-{
-	u64 part = max(wanted, *a);
-
-	if (total < part + *b)
-		part = total - *b;
-	*a = part;
-	*b = total - part;
-}
-
-void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns)
-{
-	struct runq *rq = &runqs[t->cpu];
-	u64 flags = spin_lock_irq(&rq->lock);
-	u64 total, user, ticks = t->tick_user + t->tick_system;
-
-	if (t->on_cpu)
-		account(rq, t, clock_ns());
-	total = t->usage.stime_ns;
-	user = t->tick_system ? share(total, t->tick_user, ticks) : total;
-	split_time(total, user, &t->utime_shown, &t->stime_shown);
-	*utime_ns = t->utime_shown;
-	*stime_ns = t->stime_shown;
-	spin_unlock_irq(&rq->lock, flags);
-}
-
-void sched_cpu_times(u32 cpu, struct cpu_times *t)
-{
-	struct runq *rq = &runqs[cpu];
-	u64 flags = spin_lock_irq(&rq->lock);
-	u64 ticks = rq->tick_user + rq->tick_system;
-	u64 user, nice;
-
-	if (rq->running)
-		account(rq, rq->running, clock_ns());
-	user = ticks ? share(rq->busy_ns, rq->tick_user, ticks) : 0;
-	split_time(rq->busy_ns, user, &rq->user_shown, &rq->system_shown);
-	/* Of user time, what low priority took; as that can only grow, so must the rest. */
-	nice = min(rq->nice_ns, rq->user_shown);
-	split_time(rq->user_shown, nice, &rq->nice_shown, &rq->normal_shown);
-	t->nice_ns = rq->nice_shown;
-	t->user_ns = rq->normal_shown;
-	t->system_ns = rq->system_shown;
-	t->idle_ns = rq->idle_ns;
-	spin_unlock_irq(&rq->lock, flags);
-}
-
-u32 sched_nr_running(void)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < MAX_CPUS; i++)
-		if (runqs[i].running)
-			n += atomic_load(&runqs[i].nr_queued) +
-			     (atomic_load(&runqs[i].running) != runqs[i].idle);
-	return n;
-}
-
-u64 sched_nr_switches(void)
-{
-	u64 n = 0;
-
-	for (u32 i = 0; i < MAX_CPUS; i++)
-		n += atomic_load(&runqs[i].nr_switches);
-	return n;
+	load_tick(now);
+	if (busy && cpu_count() > 1)
+		runq_balance();
+	watchdog_tick(now);
 }
 
 void sched_adopt_idle(struct task *t)
@@ -406,12 +340,33 @@ void sched_adopt_idle(struct task *t)
 	struct runq *rq = this_runq();
 
 	spin_init(&rq->lock, LOCK_RUNQ);
+	rq->cpu = cpu_id();
 	list_init(&rq->fresh);
 	list_init(&rq->expired);
 	rq->idle = t;
-	rq->running = t;
+	atomic_store(&t->cpu, rq->cpu);
 	t->on_cpu = true;
-	t->run_start_ns = clock_ns();
+	t->run_start_ns = rq->ticked_ns = clock_ns();
+	atomic_store_release(&rq->running, t);
+}
+
+/* Interrupts are off from the last test to the halt: a wake-up in between ends the halt. */
+static void halt(struct runq *rq)
+{
+	u64 now = clock_ns(), next;
+
+	irq_disable();
+	if (cpu_count() > 1) {
+		next = watchdog_next(now);
+		if (next)
+			timer_need(next);
+		/* So that nobody who changes the tree has to wake this CPU. */
+		if (!rq->nr_queued)
+			mmu_activate(NULL);
+	}
+	if (!rq->nr_queued)
+		cpu_idle();
+	irq_enable();
 }
 
 void sched_idle(void)
@@ -421,13 +376,15 @@ void sched_idle(void)
 	irq_enable();
 	for (;;) {
 		schedule();
+		if (cpu_count() > 1) {
+			/* First: who makes a task runnable from now on may give it to this CPU. */
+			runq_set_idle(rq, true);
+			if (runq_steal())
+				continue;
+		}
+		kstack_release();
 		while (!atomic_load(&rq->nr_queued) && frames_zero_one())
 			;
-		irq_disable();
-		/* Interrupts stay off from this test to the halt: a wake-up in between ends the
-		 * halt. */
-		if (!rq->nr_queued)
-			cpu_idle();
-		irq_enable();
+		halt(rq);
 	}
 }

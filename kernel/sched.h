@@ -13,6 +13,10 @@ void sched_start(struct task *t);
 bool sched_wake(struct task *t, u32 states);
 /* Interrupts t's user mode so that it sees new work bits soon, if it runs on a CPU. */
 void sched_kick(struct task *t);
+/* That interrupt, on the CPU that is meant. Interrupts are off. */
+void sched_kicked(void);
+/* The CPUs that t may run on: -EINVAL where the machine has none of them. */
+int sched_set_affinity(struct task *t, u64 mask);
 /* sched_yield(2). */
 void sched_give_up(void);
 /* The timer interrupt's part: samples, and ends the time slice. Interrupts are off. */
@@ -34,5 +38,8 @@ void sched_load(u64 load[3]);
 void timer_need(u64 deadline);
 /* Boot: t, which runs this code, is this CPU's idle task. */
 void sched_adopt_idle(struct task *t);
+/* The idle task of a further CPU, with a stack; NULL: no memory. And back, where it never ran. */
+struct task *sched_create_idle(u32 cpu) __must_check;
+void sched_discard_idle(struct task *t);
 /* Frees what a dead task needed to run, once another task runs on its CPU. Interrupts are off. */
 void task_reclaim(struct task *t);

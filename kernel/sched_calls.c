@@ -258,33 +258,48 @@ static u64 possible_cpus(void)
 	return ~0ull >> (64 - cpu_count());
 }
 
+/* As set_nice() asks for the right to change another's process. */
+static int affinity_permitted(const struct process *p)
+{
+	const struct cred *me = &current->cred, *it = &p->leader->cred;
+
+	return me->euid && me->euid != it->uid && me->euid != it->euid ? -EPERM : 0;
+}
+
 SYSCALL3(sched_getaffinity, s32, pid, u32, size, u64 __user *, to)
 {
-	s32 nice;
+	struct process *p;
 	u64 mask;
-	int err;
 
-	if (size < sizeof(mask) || size % sizeof(mask))
+	/* In bits, as Linux counts: a mask that has no room for the last CPU is refused. */
+	if (size * 8 < cpu_count() || size % sizeof(mask) || pid < 0)
 		return -EINVAL;
-	err = check_pid(pid, &nice);
-	if (err)
-		return err;
-	mask = possible_cpus();
+	p = process_find(pid ? pid : current->proc->pid);
+	if (!p)
+		return -ESRCH;
+	mask = atomic_load(&p->leader->cpu_mask) & possible_cpus();
+	process_put(p);
 	return copy_to_user(to, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
 }
 
 SYSCALL3(sched_setaffinity, s32, pid, u32, size, const u64 __user *, from)
 {
+	struct process *p;
 	u64 mask = 0;
-	s32 nice;
 	int err;
 
 	if (copy_from_user(&mask, from, min(size, (u32)sizeof(mask))))
 		return -EFAULT;
-	err = check_pid(pid, &nice);
-	if (err)
-		return err;
-	return mask & possible_cpus() ? 0 : -EINVAL;
+	if (pid < 0)
+		return -ESRCH;
+	p = process_find(pid ? pid : current->proc->pid);
+	if (!p)
+		return -ESRCH;
+	err = affinity_permitted(p);
+	if (!err)
+		err = sched_set_affinity(p->leader, mask);
+	process_put(p);
+	return err;
 }
 
 SYSCALL3(getcpu, u32 __user *, cpu, u32 __user *, node, void __user *, unused)

@@ -8,7 +8,9 @@
 #include "kernel/process.h"
 
 #include "arch/clock.h"
+#include "arch/kstack.h"
 #include "kernel/fs/vfs.h"
+#include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/rusage.h"
 
@@ -438,4 +440,26 @@ void task_init(void)
 	strlcpy(idle_task.comm, "idle", TASK_COMM_LEN);
 	arch_task_adopt(&idle_task);
 	sched_adopt_idle(&idle_task);
+}
+
+struct task *sched_create_idle(u32 cpu)
+{
+	struct task *t = task_alloc();
+
+	if (!t)
+		return NULL;
+	t->kstack = kstack_alloc();
+	if (!t->kstack) {
+		task_free(t);
+		return NULL;
+	}
+	t->proc = &idle_process;
+	snprintf(t->comm, TASK_COMM_LEN, "idle/%u", cpu);
+	return t;
+}
+
+void sched_discard_idle(struct task *t)
+{
+	kstack_free(t->kstack);
+	task_free(t);
 }

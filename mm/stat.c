@@ -1,7 +1,7 @@
 /* Machine-wide counters. */
 #include "mm/stat.h"
 
-u64 vm_events[MAX_CPUS][VM_EVENT_COUNT] __aligned(64);
+u64 vm_events[MAX_CPUS][VM_EVENT_ROW] __aligned(64);
 
 const char *const vm_event_names[VM_EVENT_COUNT] = {
 #define X(name) #name,

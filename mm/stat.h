@@ -28,9 +28,6 @@
 	X(fork_shared_tables) /* tables that fork shared */                                      \
 	X(fork_copied_pages)  /* data frames that fork copied (level 0) */                       \
 	X(fork_shared_pages)  /* data frames that fork shared entry by entry */                  \
-	X(tlb_flush_range)                                                                       \
-	X(tlb_flush_all)                                                                         \
-	X(tlb_shootdown) /* flushes that had to reach another CPU */                             \
 	X(oom_kill)
 
 enum vm_event {
@@ -40,7 +37,11 @@ enum vm_event {
 	    VM_EVENT_COUNT
 };
 
-extern u64 vm_events[MAX_CPUS][VM_EVENT_COUNT] __aligned(64);
+/* A CPU's counters: whole cache lines, and a power of two of them, which is quickly found. */
+#define VM_EVENT_ROW 32
+_Static_assert(VM_EVENT_COUNT <= VM_EVENT_ROW, "events");
+
+extern u64 vm_events[MAX_CPUS][VM_EVENT_ROW] __aligned(64);
 extern const char *const vm_event_names[VM_EVENT_COUNT];
 
 static inline void vm_count_n(enum vm_event e, u64 n)

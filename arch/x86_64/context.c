@@ -62,7 +62,8 @@ void arch_task_adopt(struct task *t)
 {
 	struct percpu *p = this_cpu();
 
-	t->kstack = boot_stack;
+	if (!p->cpu)
+		t->kstack = boot_stack;
 	p->task = t;
 	cpu_set_kernel_stack(stack_top(t));
 }

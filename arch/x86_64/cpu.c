@@ -1,15 +1,17 @@
 /*
- * This CPU's tables and control registers: GDT and TSS (SDM volume 3, sections 3.4.5 and 7.7),
+ * Each CPU's tables and control registers: GDT and TSS (SDM volume 3, sections 3.4.5 and 7.7),
  * IDT (6.14.1), what protection the CPU offers (CR0, CR4, EFER: 2.5), system calls (5.8.8).
  */
 #include "arch/traps.h"
 
+#include "arch/kstack.h"
 #include "arch/mmu.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/segments.h"
+#include "arch/x86_64/smp.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -51,10 +53,13 @@ struct smap_site {
 };
 extern const struct smap_site smap_sites_start[], smap_sites_end[];
 
-static struct percpu percpus[MAX_CPUS];
-static struct tss tss0;
-static u64 gdt0[10];
+struct percpu percpus[MAX_CPUS];
+static struct {
+	struct tss tss;
+	u64 gdt[10];
+} __aligned(64) tables[MAX_CPUS];
 static struct gate idt[256];
+/* CPU 0's, there before anything can be allocated. */
 static struct {
 	u8 guard[PAGE_SIZE]; /* unmapped */
 	u8 stack[IST_STACK_SIZE];
@@ -82,8 +87,6 @@ static void init_gdt(u64 *gdt, struct tss *tss)
 			   (base >> 24 & 0xff) << 56;
 	gdt[TSS_SEL / 8 + 1] = base >> 32;
 	tss->iomap = sizeof(*tss); /* no ports for user mode */
-	for (unsigned i = 0; i < NR_IST; i++)
-		tss->ist[i] = (u64)(ist_stacks[i].stack + IST_STACK_SIZE);
 	__asm__ volatile("lgdt %0\n\t"
 			 "pushq %1\n\t"
 			 "leaq 1f(%%rip), %%rax\n\t"
@@ -100,10 +103,15 @@ static void init_gdt(u64 *gdt, struct tss *tss)
 			 : "rax", "memory");
 }
 
-static void init_idt(void)
+static void load_idt(void)
 {
 	struct table_pointer ptr = {sizeof(idt) - 1, (u64)idt};
 
+	__asm__ volatile("lidt %0" ::"m"(ptr));
+}
+
+static void init_idt(void)
+{
 	for (unsigned i = 0; i < 256; i++) {
 		u64 at = (u64)trap_stubs + i * 16;
 
@@ -120,7 +128,7 @@ static void init_idt(void)
 	idt[8].ist = IST_DF;
 	idt[18].ist = IST_MC;
 	idt[3].type = idt[4].type = GATE_INTERRUPT_USER;
-	__asm__ volatile("lidt %0" ::"m"(ptr));
+	load_idt();
 }
 
 /* CLAC is 0f 01 ca, STAC 0f 01 cb; the text is still writable, through the direct map. */
@@ -133,6 +141,12 @@ static void patch_smap(void)
 		code[1] = 0x01;
 		code[2] = s->stac ? 0xcb : 0xca;
 	}
+}
+
+static void load_control(void)
+{
+	write_cr4(cpu_features);
+	write_cr0((read_cr0() | CR0_MP | CR0_NE | CR0_WP) & ~(CR0_EM | CR0_TS | CR0_AM));
 }
 
 static void init_control(void)
@@ -156,9 +170,8 @@ static void init_control(void)
 		cr4 |= CR4_UMIP;
 	if (cr4 & CR4_SMAP)
 		patch_smap();
-	write_cr4(cr4);
-	write_cr0((read_cr0() | CR0_MP | CR0_NE | CR0_WP) & ~(CR0_EM | CR0_TS | CR0_AM));
 	cpu_features = cr4;
+	load_control();
 }
 
 static void init_syscall(void)
@@ -169,12 +182,19 @@ static void init_syscall(void)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
 }
 
+static void load_tables(u32 cpu)
+{
+	init_gdt(tables[cpu].gdt, &tables[cpu].tss);
+	wrmsr(MSR_GS_BASE, (u64)&percpus[cpu]);
+	wrmsr(MSR_KERNEL_GS_BASE, 0);
+}
+
 void cpu_init(void)
 {
-	init_gdt(gdt0, &tss0);
-	wrmsr(MSR_GS_BASE, (u64)&percpus[0]);
-	wrmsr(MSR_KERNEL_GS_BASE, 0);
-	percpus[0].tss = &tss0;
+	percpus[0].tss = &tables[0].tss;
+	for (unsigned i = 0; i < NR_IST; i++)
+		tables[0].tss.ist[i] = (u64)(ist_stacks[i].stack + IST_STACK_SIZE);
+	load_tables(0);
 	init_idt();
 	init_control();
 	init_syscall();
@@ -182,6 +202,33 @@ void cpu_init(void)
 	log_info("cpu: protection%s%s%s%s, NX, WP", cpu_features & CR4_SMEP ? " SMEP" : "",
 		 cpu_features & CR4_SMAP ? " SMAP" : "", cpu_features & CR4_UMIP ? " UMIP" : "",
 		 cpu_features & CR4_PGE ? " PGE" : "");
+}
+
+bool cpu_prepare(u32 cpu, u32 apic_id, struct task *idle)
+{
+	struct percpu *p = &percpus[cpu];
+	struct tss *tss = &tables[cpu].tss;
+
+	for (unsigned i = 0; i < NR_IST; i++) {
+		void *stack = tss->ist[i] ? NULL : kstack_alloc();
+
+		if (stack)
+			tss->ist[i] = (u64)stack + KSTACK_SIZE;
+		if (!tss->ist[i])
+			return false;
+	}
+	*p = (struct percpu){.self = p, .cpu = cpu, .apic_id = apic_id, .tss = tss, .task = idle};
+	p->kstack_top = tss->rsp[0] = (u64)idle->kstack + KSTACK_SIZE;
+	return true;
+}
+
+void cpu_init_secondary(struct percpu *p)
+{
+	load_tables(p->cpu);
+	load_idt();
+	load_control();
+	init_syscall();
+	fpu_init_secondary();
 }
 
 void cpu_set_kernel_stack(u64 top)
@@ -207,6 +254,7 @@ void cpu_idle(void)
 
 void arch_panic(void)
 {
+	smp_stop_others();
 	serial_panic();
 	screen_panic();
 }

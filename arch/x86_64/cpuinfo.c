@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "arch/x86_64/smp.h"
 #include "arch/x86_64/clock.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -194,7 +195,7 @@ static void say_sizes(const struct description *d)
 void cpu_describe(u32 cpu, void (*text)(void *arg, const char *text), void *arg)
 {
 	const struct description d = {text, arg};
-	u32 apic = cpuid(1, 0).r[EBX] >> 24;
+	u32 apic = percpus[cpu].apic_id;
 
 	say(&d, "processor\t: %u\n", cpu);
 	say_names(&d);

@@ -66,6 +66,12 @@ void fpu_init(void)
 	};
 }
 
+void fpu_init_secondary(void)
+{
+	if (has_xsave)
+		xsetbv(features);
+}
+
 size_t fpu_size(void)
 {
 	return size;

@@ -35,6 +35,8 @@ struct fpu_state {
 };
 
 void fpu_init(void);
+/* On each further CPU, once CR4 is set. */
+void fpu_init_secondary(void);
 size_t fpu_size(void);
 bool fpu_has_xsave(void);
 

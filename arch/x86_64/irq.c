@@ -1,13 +1,16 @@
 /*
- * Interrupts of devices, through the two 8259 controllers that every PC has or plays (Intel 8259A
- * data sheet). With a local APIC in between, its LINT0 pin passes them on unchanged.
+ * Interrupts of devices, through the I/O APIC, or where there is none through the two 8259
+ * controllers that every PC has or plays (Intel 8259A data sheet); with a local APIC in between, its
+ * LINT0 pin passes theirs on unchanged.
  */
 #include "arch/x86_64/irq.h"
 
 #include "arch/cpu.h"
 #include "arch/x86_64/clock.h"
 #include "arch/x86_64/io.h"
+#include "arch/x86_64/smp.h"
 #include "kernel/log.h"
+#include "kernel/sched.h"
 #include "kernel/timer.h"
 
 #define PIC1_COMMAND 0x20
@@ -26,7 +29,8 @@ static struct {
 	void *arg;
 	u64 count;
 } handlers[NR_IRQS];
-static u64 timer_count;
+static u64 timer_counts[MAX_CPUS]; /* each written by its CPU */
+static bool use_ioapic;
 static u16 masked = 0xffff & ~(1u << CASCADE);
 
 static void set_masks(void)
@@ -48,14 +52,28 @@ void irq_init(void)
 	set_masks();
 }
 
+void irq_use_ioapic(void)
+{
+	if (!ioapic_init(this_cpu()->apic_id))
+		return;
+	use_ioapic = true;
+	masked = 0xffff;
+	set_masks();
+	apic_without_8259();
+}
+
 void irq_register(unsigned irq, irq_fn fn, void *arg)
 {
 	u64 flags = irq_save();
 
 	handlers[irq].fn = fn;
 	handlers[irq].arg = arg;
-	masked &= (u16)~BIT(irq);
-	set_masks();
+	if (use_ioapic) {
+		ioapic_unmask(irq, VEC_IRQ0 + irq);
+	} else {
+		masked &= (u16)~BIT(irq);
+		set_masks();
+	}
 	irq_restore(flags);
 }
 
@@ -64,9 +82,14 @@ u64 irq_count(unsigned irq)
 	return READ_ONCE(handlers[irq].count);
 }
 
-u64 irq_count_timer(void)
+u64 irq_count_timer(u32 cpu)
 {
-	return READ_ONCE(timer_count);
+	return READ_ONCE(timer_counts[cpu]);
+}
+
+const char *irq_controller(void)
+{
+	return use_ioapic ? "IO-APIC" : "XT-PIC";
 }
 
 /* A line that dropped before it was answered shows as 7 or 15, and is not in service. */
@@ -86,11 +109,15 @@ static bool spurious(unsigned irq)
 
 static void legacy(unsigned irq)
 {
-	if (spurious(irq))
+	if (!use_ioapic && spurious(irq))
 		return;
 	handlers[irq].count++;
 	if (handlers[irq].fn)
 		handlers[irq].fn(handlers[irq].arg);
+	if (use_ioapic) {
+		apic_eoi();
+		return;
+	}
 	if (irq >= 8)
 		outb(PIC2_COMMAND, OCW2_EOI);
 	outb(PIC1_COMMAND, OCW2_EOI);
@@ -100,8 +127,14 @@ void irq_dispatch(struct regs *regs, unsigned vector)
 {
 	if (vector == VEC_TIMER) {
 		apic_eoi();
-		timer_count++;
+		timer_counts[cpu_id()]++;
 		timer_interrupt(regs_user(regs));
+	} else if (vector == VEC_FLUSH) {
+		apic_eoi();
+		shootdown_serve();
+	} else if (vector == VEC_KICK) {
+		apic_eoi();
+		sched_kicked();
 	} else if (vector == VEC_IRQ0 && timer_is_pit()) {
 		outb(PIC1_COMMAND, OCW2_EOI);
 		handlers[0].count++;

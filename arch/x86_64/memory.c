@@ -3,8 +3,10 @@
  * order: RAM without what anything else claims. Page tables and page_array come from its top below
  * 4 GiB, which is what boot/entry.S maps; the rest goes to the allocator.
  */
+#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/paging.h"
+#include "arch/x86_64/smp.h"
 #include "kernel/lib/sort.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
@@ -14,11 +16,13 @@
 #define MAX_FREE    (2 * BOOT_MAX_RANGES + BOOT_MAX_MODULES + 8)
 #define LOW_MEMORY  0x10000 /* firmware scribbles over it, and NULL stays free of frames */
 #define BOOT_MAPPED BIT(32)
+#define REAL_MODE   0xa0000 /* what a CPU in real mode can run in, and video memory is not */
 
 static struct {
 	paddr_t start, end;
 } ranges[MAX_FREE];
 static unsigned nr_free;
+static paddr_t trampoline;
 
 static int by_start(const void *a, const void *b)
 {
@@ -94,6 +98,24 @@ static void find_free(const struct boot_info *info)
 	sort(ranges, nr_free, sizeof(ranges[0]), by_start);
 }
 
+/* Where other CPUs will start, the lowest frame there is. */
+static void take_trampoline(void)
+{
+	unsigned i = 0;
+
+	while (i < nr_free && ranges[i].end - ranges[i].start < PAGE_SIZE)
+		i++;
+	if (acpi_machine.nr_cpus < 2 || i == nr_free || ranges[i].start >= REAL_MODE)
+		return;
+	trampoline = ranges[i].start;
+	ranges[i].start += PAGE_SIZE;
+}
+
+paddr_t memory_trampoline(void)
+{
+	return trampoline;
+}
+
 void *early_alloc(size_t size, size_t align)
 {
 	for (unsigned i = nr_free; i-- > 0;) {
@@ -142,6 +164,7 @@ void memory_init(const struct boot_info *info)
 	struct page *array;
 
 	find_free(info);
+	take_trampoline();
 	paging_init(info);
 	frames = top_of_ram(info) >> PAGE_SHIFT;
 	array = early_alloc(frames * sizeof(struct page), PAGE_SIZE);

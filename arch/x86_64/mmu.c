@@ -8,6 +8,7 @@
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/paging.h"
+#include "arch/x86_64/smp.h"
 #include "kernel/log.h"
 
 /* A range of more pages than this is dropped by reloading CR3. */
@@ -15,14 +16,11 @@
 
 #define FRAME_WORDS (PAGE_SIZE / 8)
 
-void mmu_activate(struct mmu *m)
+static void activate(struct percpu *p, struct mmu *m)
 {
-	struct percpu *p = this_cpu();
 	struct mmu *old = p->mmu;
 	u64 me = BIT(p->cpu);
 
-	if (m == old)
-		return;
 	/* The bit first: who flushes this tree from now on must reach this CPU. */
 	if (m)
 		atomic_or(&m->cpus, me);
@@ -32,28 +30,101 @@ void mmu_activate(struct mmu *m)
 		atomic_and(&old->cpus, ~me);
 }
 
+void mmu_activate(struct mmu *m)
+{
+	struct percpu *p = this_cpu();
+	u64 flags;
+
+	if (m == p->mmu)
+		return;
+	if (cpu_count() == 1) {
+		activate(p, m);
+		return;
+	}
+	/* Between two looks at p->mmu another CPU must not make this one forget the old tree. */
+	flags = irq_save();
+	activate(p, m);
+	irq_restore(flags);
+}
+
+/* CPUs other than this one that walk the tree, once all of its entries are as they should be. */
+static u64 others(const struct mmu *m)
+{
+	if (likely(cpu_count() == 1))
+		return 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return atomic_load(&m->cpus) & ~BIT(cpu_id());
+}
+
 void mmu_forget(struct mmu *m)
 {
+	u64 targets = others(m);
+
 	if (this_cpu()->mmu == m)
 		mmu_activate(NULL);
+	if (unlikely(targets))
+		shootdown_forget(m, targets);
 }
 
 void mmu_flush_all(struct mmu *m)
 {
-	if (this_cpu()->mmu == m)
+	u64 targets = others(m);
+	struct percpu *p = this_cpu();
+
+	if (p->mmu == m) {
+		p->flush_all++;
 		write_cr3(m->root << PAGE_SHIFT);
+	}
+	if (unlikely(targets))
+		shootdown_all(m, targets);
 }
 
-void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
+static inline void flush_here(struct percpu *p, pfn_t root, vaddr_t start, vaddr_t end)
 {
-	if (this_cpu()->mmu != m)
-		return;
 	if (end - start > INVLPG_MAX * PAGE_SIZE) {
-		write_cr3(m->root << PAGE_SHIFT);
+		p->flush_all++;
+		write_cr3(root << PAGE_SHIFT);
 		return;
 	}
 	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
 		invlpg(va);
+	p->flush_one += (end - start) >> PAGE_SHIFT;
+}
+
+void mmu_flush_here(pfn_t root, vaddr_t start, vaddr_t end)
+{
+	flush_here(this_cpu(), root, start, end);
+}
+
+static void __noinline flush_range_everywhere(struct mmu *m, vaddr_t start, vaddr_t end)
+{
+	u64 targets = others(m);
+
+	if (this_cpu()->mmu == m)
+		mmu_flush_here(m->root, start, end);
+	if (targets)
+		shootdown_range(m, targets, start, end);
+}
+
+void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
+{
+	struct percpu *p = this_cpu();
+
+	if (unlikely(cpu_count() > 1))
+		flush_range_everywhere(m, start, end);
+	else if (p->mmu == m)
+		flush_here(p, m->root, start, end);
+}
+
+void mmu_flushes(struct mmu_flushes *sum)
+{
+	*sum = (struct mmu_flushes){0};
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++) {
+		sum->remote += READ_ONCE(percpus[cpu].flush_sent);
+		sum->received += READ_ONCE(percpus[cpu].flush_served);
+		sum->local_all += READ_ONCE(percpus[cpu].flush_all);
+		sum->local_one += READ_ONCE(percpus[cpu].flush_one);
+	}
 }
 
 static void copy_rep_quads(void *to, const void *from)

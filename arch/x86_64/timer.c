@@ -26,7 +26,9 @@ void timer_init(void)
 	use_pit = !apic_init();
 	if (use_pit)
 		irq_register(0, pit_nothing, NULL); /* irq_dispatch() answers it */
-	log_info("timer: %s", use_pit ? "PIT" : "local APIC");
+	else
+		irq_use_ioapic();
+	log_info("timer: %s", use_pit ? "PIT" : apic_is_x2() ? "local APIC (x2)" : "local APIC");
 }
 
 bool timer_is_pit(void)

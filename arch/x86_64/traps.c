@@ -5,7 +5,7 @@
  *	from the kernel		a page fault at an instruction of arch/uaccess.h is a program's
  *				memory that must be faulted in, or else the access fails; anything
  *				else is a broken kernel: panic
- *	NMI			ignored: nothing here asks for one
+ *	NMI			another CPU's (see smp.c); else ignored: nothing here asks for one
  *	#MC			panic
  *	#DF			panic, and the place to see that a stack ran into its guard
  */
@@ -15,6 +15,7 @@
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/extable.h"
 #include "arch/x86_64/irq.h"
+#include "arch/x86_64/smp.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
 
@@ -96,6 +97,7 @@ static void exception(struct regs *regs, unsigned vector, u64 error)
 
 	switch (vector) {
 	case VEC_NMI:
+		(void)smp_nmi(regs);
 		return; /* nobody's: the log's lock may be held just now, so not a word */
 	case VEC_MC:
 		panic_regs(regs, "machine check");

@@ -114,9 +114,11 @@ int proc_show_meminfo(struct seq *s, void *arg)
 int proc_show_vmstat(struct seq *s, void *arg)
 {
 	struct frame_counts c;
+	struct mmu_flushes f;
 
 	(void)arg;
 	count_frames(&c);
+	mmu_flushes(&f);
 	seq_printf(s, "nr_free_pages %lu\n", frames_free());
 	seq_printf(s, "nr_anon_pages %lu\n", c.anon);
 	seq_printf(s, "nr_mapped %lu\n", c.mapped);
@@ -130,6 +132,10 @@ int proc_show_vmstat(struct seq *s, void *arg)
 	seq_puts(s, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n");
 	for (unsigned e = 0; e < VM_EVENT_COUNT; e++)
 		seq_printf(s, "%s %lu\n", vm_event_names[e], vm_sum((enum vm_event)e));
+	seq_printf(s, "nr_tlb_remote_flush %lu\n", f.remote);
+	seq_printf(s, "nr_tlb_remote_flush_received %lu\n", f.received);
+	seq_printf(s, "nr_tlb_local_flush_all %lu\n", f.local_all);
+	seq_printf(s, "nr_tlb_local_flush_one %lu\n", f.local_one);
 	return 0;
 }
 

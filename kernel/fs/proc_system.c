@@ -66,8 +66,10 @@ static void show_cpu_times(struct seq *s, const struct cpu_times *t)
 /* The sum of all, then each legacy line. */
 static void show_intr(struct seq *s)
 {
-	u64 sum = irq_count_timer();
+	u64 sum = 0;
 
+	for (u32 cpu = 0; cpu < cpu_count(); cpu++)
+		sum += irq_count_timer(cpu);
 	for (unsigned i = 0; i < NR_IRQS; i++)
 		sum += irq_count(i);
 	seq_printf(s, "intr %lu", sum);
@@ -76,14 +78,28 @@ static void show_intr(struct seq *s)
 	seq_putc(s, '\n');
 }
 
+/* All device interrupts go to CPU 0. */
 static int show_interrupts(struct seq *s, void *arg)
 {
+	u32 n = cpu_count();
+
 	(void)arg;
-	seq_printf(s, "%11sCPU%-8d\n", "", 0);
-	for (unsigned i = 0; i < NR_IRQS; i++)
-		if (irq_count(i))
-			seq_printf(s, "%3u: %10lu   XT-PIC\n", i, irq_count(i));
-	seq_printf(s, "LOC: %10lu   Local timer interrupts\n", irq_count_timer());
+	seq_printf(s, "%4s", "");
+	for (u32 cpu = 0; cpu < n; cpu++)
+		seq_printf(s, " %6sCPU%u", "", cpu);
+	seq_putc(s, '\n');
+	for (unsigned i = 0; i < NR_IRQS; i++) {
+		if (!irq_count(i))
+			continue;
+		seq_printf(s, "%3u: %10lu", i, irq_count(i));
+		for (u32 cpu = 1; cpu < n; cpu++)
+			seq_printf(s, " %10u", 0);
+		seq_printf(s, "   %s\n", irq_controller());
+	}
+	seq_puts(s, "LOC:");
+	for (u32 cpu = 0; cpu < n; cpu++)
+		seq_printf(s, " %10lu", irq_count_timer(cpu));
+	seq_puts(s, "   Local timer interrupts\n");
 	return 0;
 }
 

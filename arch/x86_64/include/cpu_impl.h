@@ -11,7 +11,7 @@
 struct mmu;
 struct task;
 
-/* Offsets are entry.S's, see arch/x86_64/offsets.h. Written by this CPU alone. */
+/* Offsets are entry.S's, see arch/x86_64/asm/offsets.c. Written by this CPU alone, once it runs. */
 struct percpu {
 	struct percpu *self;
 	struct task *task;
@@ -22,7 +22,11 @@ struct percpu {
 	struct mmu *mmu;     /* the tree that CR3 walks; NULL: the kernel's alone */
 	struct task *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
 	void *tss;
-};
+	/* TLB flushes: by INVLPG and by CR3 here, sent to other CPUs, served for them */
+	u64 flush_one, flush_all, flush_sent, flush_served;
+	bool online;  /* it has come as far as the idle loop. Atomic. */
+	bool stopped; /* a panic has halted it. Atomic. */
+} __aligned(64);
 
 #ifndef __CHECKER__
 static inline u32 cpu_id(void)

@@ -1,0 +1,121 @@
+/* Run queues, as the files of the scheduler share them: see kernel/sched.c. */
+#pragma once
+
+#include "kernel/process.h"
+
+/* Run queue of one CPU. */
+struct runq {
+	spinlock_t lock; /* guards what follows and the scheduler's fields of its tasks */
+	u32 cpu;
+	struct list_head fresh, expired;
+	u32 nr_queued; /* atomic, so that it can be read without the lock */
+	u32 ticks;     /* since it was last compared with the other queues */
+	struct task *running, *idle;
+	u64 nr_switches;
+	u64 busy_ns, nice_ns, idle_ns;
+	u64 tick_user, tick_system; /* samples that found the CPU busy */
+	u64 user_shown, system_shown, nice_shown, normal_shown;
+	u64 ticked_ns;	/* the timer's last interrupt. Atomic; the watchdog's, like the next two */
+	u64 resched_ns; /* since when somebody waits for the running task to give way; 0: nobody */
+	u64 told_ns;	/* when this CPU was last reported */
+} __aligned(64);
+
+extern struct runq runqs[MAX_CPUS];
+
+static inline struct runq *runq_of(u32 cpu)
+{
+	struct runq *rq = &runqs[cpu];
+
+	/* Else GCC multiplies anew for each member. */
+	__asm__("" : "+r"(rq));
+	return rq;
+}
+
+static inline struct runq *this_runq(void)
+{
+	return runq_of(cpu_id());
+}
+
+/* Interrupts are off, here and below. The queue that t belongs to, locked. */
+static inline struct runq *runq_lock_of(struct task *t)
+{
+	for (;;) {
+		struct runq *rq = runq_of(atomic_load(&t->cpu));
+
+		spin_lock(&rq->lock);
+		if (likely(rq->cpu == atomic_load(&t->cpu)))
+			return rq;
+		spin_unlock(&rq->lock);
+	}
+}
+
+/* Charges the running task for the time since it was last charged. */
+static inline void runq_account(struct runq *rq, struct task *t, u64 now)
+{
+	u64 ran = now > t->run_start_ns ? now - t->run_start_ns : 0;
+
+	t->run_start_ns = now;
+	if (t == rq->idle) {
+		rq->idle_ns += ran;
+		return;
+	}
+	t->usage.stime_ns += ran;
+	t->slice_left_ns -= min(ran, t->slice_left_ns);
+	rq->busy_ns += ran;
+	if (t->nice > 0)
+		rq->nice_ns += ran;
+}
+
+static inline void runq_enqueue(struct runq *rq, struct task *t, struct list_head *queue)
+{
+	if (queue == &rq->expired && !t->slice_left_ns)
+		t->slice_left_ns = sched_slice_ns(t->nice);
+	list_add_tail(queue, &t->run_link);
+	t->on_queue = true;
+	atomic_store(&rq->nr_queued, rq->nr_queued + 1);
+}
+
+static inline void runq_dequeue(struct runq *rq, struct task *t)
+{
+	list_del(&t->run_link);
+	t->on_queue = false;
+	atomic_store(&rq->nr_queued, rq->nr_queued - 1);
+}
+
+/* ---- sched.c ---- */
+
+/*
+ * t can run, and is on no queue and no CPU: puts it where it should run. rq, to which it belongs, is
+ * locked, and no queue is afterwards.
+ */
+void runq_place(struct runq *rq, struct task *t);
+
+/* ---- balance.c ---- */
+
+static inline bool runq_allows(const struct runq *rq, const struct task *t)
+{
+	return atomic_load(&t->cpu_mask) & BIT(rq->cpu);
+}
+
+/* The queue that t should go to, to which it belongs now, locked in place of rq. */
+struct runq *runq_choose(struct runq *rq, struct task *t);
+/* This CPU has nothing to run: takes a task that waits elsewhere. True: now it has. */
+bool runq_steal(void);
+/* A busy CPU's tick: takes a task from a much longer queue, or has an idle CPU take one of its own. */
+void runq_balance(void);
+/* This CPU is idle, or no longer. */
+void runq_set_idle(struct runq *rq, bool idle);
+/* CPUs that have something to run. */
+bool runq_any_busy(void);
+
+/* ---- load.c ---- */
+
+/* Takes the samples that are due. */
+void load_tick(u64 now);
+
+/* ---- watchdog.c ---- */
+
+/* In the timer interrupt: looks whether some CPU has not come forward for long. */
+void watchdog_tick(u64 now);
+/* When an idle CPU should look again; 0: all are idle. */
+u64 watchdog_next(u64 now);
