@@ -17,6 +17,8 @@ void sched_kick(struct task *t);
 void sched_kicked(void);
 /* The CPUs that t may run on: -EINVAL where the machine has none of them. */
 int sched_set_affinity(struct task *t, u64 mask);
+/* Has each CPU tell the log where it is. */
+void watchdog_show_all(void);
 /* sched_yield(2). */
 void sched_give_up(void);
 /* The timer interrupt's part: samples, and ends the time slice. Interrupts are off. */

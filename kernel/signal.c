@@ -297,7 +297,8 @@ static void notify_receiver(struct process *p, struct task *t, int sig)
 
 	if (!t)
 		t = receiver(p, sig);
-	if (!t || !takes(t, sig))
+	/* One that is stopped attends to nothing but SIGKILL until SIGCONT has it go on. */
+	if (!t || !takes(t, sig) || (p->stop_sig && sig != SIGKILL))
 		return;
 	kills =
 	    sig == SIGKILL || (handler_of(p, sig) == SIG_DFL &&

@@ -21,7 +21,7 @@
 #define AGAIN_NS (60 * NSEC_PER_SEC) /* between two reports of one CPU */
 
 static u64 next_look_ns; /* atomic */
-static u32 reporting;	 /* atomic; a report takes long, and one at a time is enough */
+static u32 showing;	 /* somebody has all CPUs show where they are. Atomic. */
 
 static const char *trouble(const struct runq *rq, u64 now)
 {
@@ -36,22 +36,28 @@ static const char *trouble(const struct runq *rq, u64 now)
 	return NULL;
 }
 
+void watchdog_show_all(void)
+{
+	struct trace here;
+
+	trace_collect(&here, 0, (u64)__builtin_frame_address(0));
+	trace_log(&here);
+	if (atomic_xchg(&showing, 1))
+		return;
+	cpu_backtrace_others();
+	atomic_store(&showing, 0);
+}
+
 static void report(struct runq *rq, const char *what, u64 now)
 {
 	const struct task *t = atomic_load(&rq->running);
-	struct trace here;
 
-	if (atomic_xchg(&reporting, 1))
-		return;
 	if (!rq->told_ns || now > rq->told_ns + AGAIN_NS) {
 		rq->told_ns = now;
 		log_err("watchdog: CPU %u %s for %llu s; it runs task %d (%s)", rq->cpu, what,
 			(unsigned long long)(STUCK_NS / NSEC_PER_SEC), t->tid, t->comm);
-		trace_collect(&here, 0, (u64)__builtin_frame_address(0));
-		trace_log(&here);
-		cpu_backtrace_others();
+		watchdog_show_all();
 	}
-	atomic_store(&reporting, 0);
 }
 
 void watchdog_tick(u64 now)

@@ -198,6 +198,9 @@ static ssize_t write_sysrq(struct proc_open *o, char *text, size_t len)
 		power_reset();
 	case 'c':
 		panic("sysrq triggered crash");
+	case 'l':
+		watchdog_show_all();
+		return (ssize_t)len;
 	case 'o':
 		power_off();
 	default:

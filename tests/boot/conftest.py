@@ -58,7 +58,9 @@ def programs_initrd(name, wanted):
 
 def machine_for(config, name, wanted):
     initrd = programs_initrd(name, wanted)
-    common = dict(memory=f"{config.memory}M", smp=config.smp, uefi=config.uefi, counted=True)
+    # Counted time is one thread's: several CPUs would only take turns.
+    counted = config.smp == 1
+    common = dict(memory=f"{config.memory}M", smp=config.smp, uefi=config.uefi, counted=counted)
     if config.linux:
         return Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, **common)
     iso = make_iso(name, initrd, f"fork_share={config.level} loglevel=4", config.debug)

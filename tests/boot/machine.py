@@ -65,7 +65,7 @@ class Machine:
     initrd: str | None = None
     cmdline: str = ""
     memory: str = "512M"
-    smp: int = 1
+    smp: int | str = 1  # or QEMU's words: "2,sockets=2"
     uefi: bool = False
     # Time passes by instructions, four nanoseconds each, and idle time at once: what is timed in the
     # machine does not depend on how busy its host is.

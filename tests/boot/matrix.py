@@ -23,6 +23,10 @@ AT_MOST = {"oom": 256}
 # Programs built a second way from another one's source.
 VARIANTS = {f"{p.stem}_glibc": p.stem for p in (HERE / "progs").glob("thread*.c")}
 
+# What measures how long things take. With one CPU time is counted in instructions; several run at
+# their host's pace, which is anybody's guess.
+TIMED = ("sched", "timer")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -39,7 +43,7 @@ class Config:
     @property
     def name(self):
         if self.linux:
-            return f"linux-{self.memory}M"
+            return f"linux-{self.memory}M" + (f"-smp{self.smp}" if self.smp > 1 else "")
         firmware = "uefi" if self.uefi else "bios"
         build = "-debug" if self.debug else ""
         return f"{firmware}-{self.memory}M-share{self.level}-smp{self.smp}{build}"
@@ -49,6 +53,8 @@ class Config:
 
     def takes(self, program):
         if self.only is not None and program not in self.only:
+            return False
+        if self.smp > 1 and program in TIMED:
             return False
         return AT_LEAST.get(program, 0) <= self.memory <= AT_MOST.get(program, 1 << 30)
 
@@ -68,6 +74,7 @@ def names_of(program):
 
 
 SMOKE = ("fork", "map")
+PARALLEL = ("smp", "fork", "pipe", "proc_race", "signal", "storm", "wait")
 FORKING = (
     "advise",
     "counts",
@@ -101,6 +108,13 @@ COVERING = [
     Config(memory=128, level="auto", only=FORKING),
     Config(memory=128, level=4, debug=True, only=FORKING),
     Config(memory=128, level="auto", debug=True, only=FORKING),
+    Config(linux=True, memory=512, smp=4, only=("smp",)),
+    Config(memory=2048, smp=2),
+    Config(memory=512, smp=4, level="auto", only=FORKING + PARALLEL),
+    Config(memory=512, smp=4, uefi=True, level=4, only=FORKING),
+    Config(memory=512, smp=2, uefi=True, level=0, only=SMOKE + ("smp",)),
+    Config(memory=1024, smp=8, only=PARALLEL),
+    Config(memory=1024, smp=4, level="auto", debug=True, only=FORKING + PARALLEL),
 ]
 WHOLE = [
     Config(linux=True, memory=128),
@@ -111,5 +125,9 @@ WHOLE = [
     for memory in (64, 256, 2048, 8192)
     for uefi in (False, True)
     for level in (0, 1, 2, 3, 4, "auto")
-] + [Config(memory=512, level=level, debug=True) for level in (0, 1, 2, 3, 4, "auto")]
+] + [Config(memory=512, level=level, debug=True) for level in (0, 1, 2, 3, 4, "auto")] + [
+    Config(memory=memory, smp=smp, level=level)
+    for memory, smp in ((256, 2), (2048, 4), (2048, 8))
+    for level in (0, 1, 2, 3, 4, "auto")
+]
 CONFIGS = list(dict.fromkeys(COVERING + (WHOLE if FULL else [])))

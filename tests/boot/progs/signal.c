@@ -416,6 +416,7 @@ TEST(pending_signals_wait_for_a_stopped_process)
 	pid_t pid = CHILD(for (;;) pause());
 	int s;
 
+	sleep_ms(20); /* the C library's fork blocks signals till its end */
 	kill(pid, SIGSTOP);
 	EQ(waitpid(pid, &s, WUNTRACED), pid);
 	kill(pid, SIGTERM);
