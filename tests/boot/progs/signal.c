@@ -207,9 +207,21 @@ TEST(resethand)
 	CHECK(sa.sa_handler == SIG_DFL);
 }
 
+static bool sleeps(pid_t who)
+{
+	char path[32], buf[512], *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", who);
+	if (slurp(path, buf, sizeof(buf)) <= 0)
+		return false;
+	end = strrchr(buf, ')');
+	return end && end[2] == 'S';
+}
+
+/* In some `ms`, and not before it sleeps. */
 static void interrupt_later(pid_t who, int sig, int ms)
 {
-	CHILD(sleep_ms(ms); kill(who, sig));
+	CHILD(do sleep_ms(ms); while (!sleeps(who)); kill(who, sig));
 }
 
 TEST(read_is_interrupted_or_restarted)

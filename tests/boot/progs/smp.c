@@ -276,7 +276,7 @@ TEST_FOR(120, a_spinner_elsewhere_stops_and_goes_on)
 {
 	volatile long *count = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
 	int last = nr_cpus() - 1, status;
-	pid_t pid = CHILD(REQUIRE(!pin(0, last)); for (;;) ++*count);
+	pid_t pid = CHILD(REQUIRE(!pin(0, last)); for (;;)++ * count);
 
 	REQUIRE(!pin(0, 0));
 	for (int i = 0; i < 50; i++) {
