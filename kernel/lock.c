@@ -3,6 +3,11 @@
  * each task the sleeping ones, and an acquisition that the list in kernel/lock_order.h does not
  * allow panics at once, whether or not it would have deadlocked this time.
  *
+ * Some locks are an interrupt handler's too: these must be taken with interrupts off everywhere, or
+ * the handler spins for what its own CPU holds; and under them no lock may be taken that others
+ * hold with interrupts on, since such a holder's handler may spin for the outer one. Which ranks
+ * are which is learnt from what is done.
+ *
  * An interrupt handler takes its locks on top of whatever the code that it interrupted holds, so
  * a lock taken with interrupts off is compared only with those taken with interrupts off.
  */
@@ -43,12 +48,35 @@ static void check_against(const struct held *h, const void *lock, enum lock_rank
 		panic("lock of rank %d is taken under one of rank %d", rank, h->rank);
 }
 
+/* Ranks taken in interrupt handlers, and with interrupts on. Atomic. */
+static u64 irq_ranks, plain_ranks;
+
+static void check_irqs(const struct held_locks *mine, enum lock_rank rank, bool irqs_off)
+{
+	u64 bit = BIT(rank);
+
+	if (rank == LOCK_NONE)
+		return;
+	if (cpu_in_irq() && !(atomic_load(&irq_ranks) & bit))
+		atomic_or(&irq_ranks, bit);
+	if (!irqs_off && !(atomic_load(&plain_ranks) & bit))
+		atomic_or(&plain_ranks, bit);
+	if (atomic_load(&irq_ranks) & atomic_load(&plain_ranks) & bit)
+		panic("locks of rank %d are taken by interrupts, and with interrupts on", rank);
+	for (u32 i = 0; i < mine->n && atomic_load(&plain_ranks) & bit; i++)
+		if (atomic_load(&irq_ranks) & BIT(mine->held[i].rank))
+			panic("lock of rank %d, held elsewhere with interrupts on, is taken under "
+			      "one of rank %d, which interrupts take",
+			      rank, mine->held[i].rank);
+}
+
 void lock_order_acquire(const void *lock, enum lock_rank rank)
 {
 	u64 flags = irq_save();
 	struct held_locks *mine = &held_locks[cpu_id()];
 	bool irqs_off = !(flags & BIT(9));
 
+	check_irqs(mine, rank, irqs_off);
 	for (u32 i = 0; i < mine->n; i++)
 		if (!irqs_off || mine->held[i].irqs_off)
 			check_against(&mine->held[i], lock, rank);

@@ -90,6 +90,15 @@ static inline void runq_dequeue(struct runq *rq, struct task *t)
  */
 void runq_place(struct runq *rq, struct task *t);
 
+/* The task that runs on rq's CPU is to give way soon. rq is locked. */
+void runq_preempt(struct runq *rq, u64 now);
+
+/* ---- stop.c ---- */
+
+extern bool sched_stopping; /* atomic */
+/* Waits here until sched_stopping is false again. */
+void sched_hold(void);
+
 /* ---- balance.c ---- */
 
 static inline bool runq_allows(const struct runq *rq, const struct task *t)

@@ -95,6 +95,11 @@ static inline void place(struct runq *rq, struct task *t)
 	spin_unlock(&rq->lock);
 }
 
+void runq_preempt(struct runq *rq, u64 now)
+{
+	preempt(rq, now);
+}
+
 void runq_place(struct runq *rq, struct task *t)
 {
 	place(rq, t);
@@ -251,11 +256,14 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next, u64
 
 void schedule(void)
 {
-	u64 flags = irq_save();
-	struct runq *rq = this_runq();
 	struct task *prev = current, *next;
-	u64 now;
+	struct runq *rq;
+	u64 flags, now;
 
+	if (unlikely(atomic_load(&sched_stopping)))
+		sched_hold();
+	flags = irq_save();
+	rq = this_runq();
 	spin_lock(&rq->lock);
 	now = clock_ns();
 	runq_account(rq, prev, now);
@@ -364,7 +372,7 @@ static void halt(struct runq *rq)
 		if (!rq->nr_queued)
 			mmu_activate(NULL);
 	}
-	if (!rq->nr_queued)
+	if (!rq->nr_queued && !(atomic_load(&rq->idle->work) & WORK_RESCHED))
 		cpu_idle();
 	irq_enable();
 }

@@ -17,6 +17,10 @@ void sched_kick(struct task *t);
 void sched_kicked(void);
 /* The CPUs that t may run on: -EINVAL where the machine has none of them. */
 int sched_set_affinity(struct task *t, u64 mask);
+/* stop.c: holds every other CPU at a safe point, till resumed. The caller holds no lock, and neither
+ * sleeps nor calls cond_resched() meanwhile. */
+void sched_stop_others(void);
+void sched_resume_others(void);
 /* Has each CPU tell the log where it is. */
 void watchdog_show_all(void);
 /* sched_yield(2). */

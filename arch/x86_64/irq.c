@@ -123,7 +123,7 @@ static void legacy(unsigned irq)
 	outb(PIC1_COMMAND, OCW2_EOI);
 }
 
-void irq_dispatch(struct regs *regs, unsigned vector)
+static void dispatch(struct regs *regs, unsigned vector)
 {
 	if (vector == VEC_TIMER) {
 		apic_eoi();
@@ -145,4 +145,15 @@ void irq_dispatch(struct regs *regs, unsigned vector)
 		log_warn("interrupt: vector %u, which nobody expects", vector);
 		apic_eoi();
 	}
+}
+
+void irq_dispatch(struct regs *regs, unsigned vector)
+{
+#ifdef CONFIG_DEBUG
+	this_cpu()->in_irq = true;
+	dispatch(regs, vector);
+	this_cpu()->in_irq = false;
+#else
+	dispatch(regs, vector);
+#endif
 }

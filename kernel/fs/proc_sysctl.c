@@ -111,14 +111,16 @@ static void make_uuid(u8 b[16])
 
 static int boot_id_show(struct seq *s, void *arg)
 {
+	static spinlock_t lock = SPINLOCK_INIT(LOCK_NONE); /* what follows */
 	static u8 id[16];
 	static bool made;
 
 	(void)arg;
-	if (!made) {
-		made = true;
+	spin_lock(&lock);
+	if (!made)
 		make_uuid(id);
-	}
+	made = true;
+	spin_unlock(&lock);
 	show_uuid(s, id);
 	return 0;
 }
@@ -245,8 +247,13 @@ static const struct proc_entry kernel_entries[] = {
 /* Fails with EIO where the counts of the machine's frames and its page tables disagree. */
 static int audit(s64 v)
 {
+	bool good;
+
 	(void)v;
-	return mm_audit() ? 0 : -EIO;
+	sched_stop_others();
+	good = mm_audit();
+	sched_resume_others();
+	return good ? 0 : -EIO;
 }
 
 static s64 cow_streak_get(void)

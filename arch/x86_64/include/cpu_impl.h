@@ -26,6 +26,7 @@ struct percpu {
 	u64 flush_one, flush_all, flush_sent, flush_served;
 	bool online;  /* it has come as far as the idle loop. Atomic. */
 	bool stopped; /* a panic has halted it. Atomic. */
+	bool in_irq;  /* it answers an interrupt: for the debug build's check of locks */
 } __aligned(64);
 
 #ifndef __CHECKER__
@@ -58,6 +59,11 @@ u32 cpu_id(void);
 struct task *current_task(void);
 struct percpu *this_cpu(void);
 #endif
+
+static inline bool cpu_in_irq(void)
+{
+	return this_cpu()->in_irq;
+}
 
 static inline void cpu_relax(void)
 {
