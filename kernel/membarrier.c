@@ -3,10 +3,9 @@
  *
  * The private one flushes the process's translations: whoever runs in this address space takes an
  * interrupt for it, and whoever comes to run in it passes through a switch first; both order all
- * that was before them with all that comes after. The global one needs no more than the caller's
- * own barrier where there is one CPU; with more it is not offered.
+ * that was before them with all that comes after.
  */
-#include "arch/cpuinfo.h"
+#include "arch/cpu.h"
 #include "kernel/process.h"
 #include "kernel/syscalls.h"
 
@@ -15,12 +14,9 @@
 #define MEMBARRIER_PRIVATE_EXPEDITED	      8
 #define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED 16
 
-static int supported(void)
-{
-	int commands = MEMBARRIER_PRIVATE_EXPEDITED | MEMBARRIER_REGISTER_PRIVATE_EXPEDITED;
-
-	return cpu_count() == 1 ? commands | MEMBARRIER_GLOBAL : commands;
-}
+#define MEMBARRIER_SUPPORTED                                    \
+	(MEMBARRIER_GLOBAL | MEMBARRIER_PRIVATE_EXPEDITED | \
+	 MEMBARRIER_REGISTER_PRIVATE_EXPEDITED)
 
 static int private_barrier(void)
 {
@@ -35,13 +31,13 @@ static int private_barrier(void)
 SYSCALL3(membarrier, int, command, u32, flags, int, cpu)
 {
 	(void)cpu;
-	if (flags || (command && !(command & supported())))
+	if (flags || (command & ~MEMBARRIER_SUPPORTED))
 		return -EINVAL;
 	switch (command) {
 	case MEMBARRIER_QUERY:
-		return supported();
+		return MEMBARRIER_SUPPORTED;
 	case MEMBARRIER_GLOBAL:
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		cpu_sync_all();
 		return 0;
 	case MEMBARRIER_PRIVATE_EXPEDITED:
 		return private_barrier();

@@ -7,9 +7,9 @@
 
 #include "arch/clock.h"
 
-bool sched_stopping;	  /* atomic */
-static bool taken;	  /* somebody stops the others, or they are on their way again. Atomic. */
-static u32 nr_held;	  /* CPUs that wait in sched_hold(). Atomic. */
+bool sched_stopping; /* atomic */
+static bool taken;   /* somebody stops the others, or they are on their way again. Atomic. */
+static u32 nr_held;  /* CPUs that wait in sched_hold(). Atomic. */
 static struct waitq turn = WAITQ_INIT(turn);
 
 static bool take_turn(void)

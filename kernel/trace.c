@@ -31,7 +31,7 @@ void trace_log(const struct trace *t)
 		t->user ? ", in user mode" : "");
 	for (u32 i = 0; i < t->n; i++) {
 		u64 offset = 0;
-		const char *name = symbol_name(t->addrs[i], &offset);
+		const char *name = t->user ? NULL : symbol_name(t->addrs[i], &offset);
 
 		log_err("  %016llx %s+0x%llx", (unsigned long long)t->addrs[i], name ? name : "?",
 			(unsigned long long)offset);
