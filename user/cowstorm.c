@@ -129,10 +129,9 @@ static void check_counters(const struct machine *before, const struct machine *a
 	foretell(&copied, &reused);
 	if (share_level() == 0)
 		copied = reused = 0;
-	report_predicted("copied", counter_since(before->cow_copy, after->cow_copy), copied, slack,
-			 "pages");
-	report_predicted("reused", counter_since(before->cow_reuse, after->cow_reuse), reused,
-			 slack, "pages");
+	report_copies(counter_since(before->cow_copy, after->cow_copy),
+		      counter_since(before->cow_reuse, after->cow_reuse), copied, reused, slack,
+		      "pages");
 }
 
 static void check_faults(struct crew *crew, uint64_t parent_faults)

@@ -202,8 +202,8 @@ static void check_cost(const struct cost *cost)
 
 	report_predicted("faults", cost->faults, rounds * pages * (children + 1), slack,
 			 "on write");
-	report_predicted("copied", cost->copied, rounds * pages * children, slack, "on write");
-	report_predicted("reused", cost->reused, rounds * pages, slack, "on write");
+	report_copies(cost->copied, cost->reused, rounds * pages * children, rounds * pages, slack,
+		      "on write");
 }
 
 static void give_verdict(const struct cost *on_write, const struct cost *at_fork)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WIDTH	   79 /* one less than the terminal: the last column makes some of them wrap */
 #define ROWS_SHOWN 7  /* of many processes: so many first ones, and the last */
@@ -83,6 +84,19 @@ bool report_predicted(const char *what, uint64_t measured, uint64_t predicted, u
 	return report_check(measured >= predicted && measured - predicted <= slack, what,
 			    "%s %s, predicted %s", text_count(measured).s, unit,
 			    text_count(predicted).s);
+}
+
+void report_copies(uint64_t copied, uint64_t reused, uint64_t copied_predicted,
+		   uint64_t reused_predicted, uint64_t slack, const char *unit)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) == 1 || copied == UNKNOWN || reused == UNKNOWN) {
+		report_predicted("copied", copied, copied_predicted, slack, unit);
+		report_predicted("reused", reused, reused_predicted, slack, unit);
+		return;
+	}
+	report_predicted("copied", copied, copied_predicted, slack + reused_predicted, unit);
+	report_predicted("and reused", copied + reused, copied_predicted + reused_predicted, slack,
+			 unit);
 }
 
 void report_tables(const struct machine *before, const struct machine *after)

@@ -25,6 +25,14 @@ void report_skip(const char *what, const char *why);
 bool report_predicted(const char *what, uint64_t measured, uint64_t predicted, uint64_t slack,
 		      const char *unit);
 
+/*
+ * The same for write faults: how many copied, and how many kept the page as its last owner. With
+ * several CPUs only the sum is certain: two that write to one page at the same moment both copy it,
+ * and nobody is left to keep it.
+ */
+void report_copies(uint64_t copied, uint64_t reused, uint64_t copied_predicted,
+		   uint64_t reused_predicted, uint64_t slack, const char *unit);
+
 /* What became of page tables between the two; nothing where the kernel does not tell. */
 void report_tables(const struct machine *before, const struct machine *after);
 
