@@ -43,6 +43,7 @@ void __noreturn ap_main(struct percpu *p);
 
 void ap_main(struct percpu *p)
 {
+	p->first_tsc = cpu_rdtsc();
 	cpu_init_secondary(p);
 	apic_init_secondary();
 	arch_task_adopt(p->task);
@@ -121,6 +122,18 @@ static u32 allowed(void)
 	return (u32)min(max(n, (u64)1), (u64)MAX_CPUS);
 }
 
+/* All CPUs tell the time by their own counter: one that lies elsewhere would show. */
+static bool start_in_step(u32 cpu, u32 apic_id, paddr_t page)
+{
+	u64 before = cpu_rdtsc();
+
+	if (!start(cpu, apic_id, page))
+		return false;
+	if (percpus[cpu].first_tsc < before || percpus[cpu].first_tsc > cpu_rdtsc())
+		log_warn("smp: the time-stamp counter of CPU %u is not in step", cpu);
+	return true;
+}
+
 static void start_all(paddr_t page, u32 most)
 {
 	const struct acpi_machine *m = &acpi_machine;
@@ -133,7 +146,7 @@ static void start_all(paddr_t page, u32 most)
 	for (u32 i = 0; i < m->nr_cpus && nr_cpus < most; i++) {
 		if (m->cpus[i] == me)
 			continue;
-		if (start(nr_cpus, m->cpus[i], page))
+		if (start_in_step(nr_cpus, m->cpus[i], page))
 			atomic_inc(&nr_cpus);
 		else
 			log_warn("smp: the CPU with APIC id %u does not answer: left out",

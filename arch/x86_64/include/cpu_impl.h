@@ -24,9 +24,10 @@ struct percpu {
 	void *tss;
 	/* TLB flushes: by INVLPG and by CR3 here, sent to other CPUs, served for them */
 	u64 flush_one, flush_all, flush_sent, flush_served;
-	bool online;  /* it has come as far as the idle loop. Atomic. */
-	bool stopped; /* a panic has halted it. Atomic. */
-	bool in_irq;  /* it answers an interrupt: for the debug build's check of locks */
+	u64 first_tsc; /* its time-stamp counter as it began */
+	bool online;   /* it has come as far as the idle loop. Atomic. */
+	bool stopped;  /* a panic has halted it. Atomic. */
+	bool in_irq;   /* it answers an interrupt: for the debug build's check of locks */
 } __aligned(64);
 
 #ifndef __CHECKER__
