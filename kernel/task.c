@@ -450,7 +450,7 @@ struct task *sched_create_idle(u32 cpu)
 		return NULL;
 	t->kstack = kstack_alloc();
 	if (!t->kstack) {
-		task_free(t);
+		task_put(t);
 		return NULL;
 	}
 	t->proc = &idle_process;
@@ -461,5 +461,5 @@ struct task *sched_create_idle(u32 cpu)
 void sched_discard_idle(struct task *t)
 {
 	kstack_free(t->kstack);
-	task_free(t);
+	task_put(t);
 }
