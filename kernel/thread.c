@@ -169,6 +169,8 @@ static void succeed_leader(struct task *t)
 
 	erase(t);
 	t->tid = p->pid;
+	t->exit_signal =
+	    SIGCHLD; /* at once: killed before exec is done, it must be waited for as any child */
 	t->start_ns = old->start_ns;
 	task_get(t);
 	p->leader = t;
