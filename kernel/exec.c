@@ -351,7 +351,6 @@ static void commit(struct exec *x)
 		p->pdeath_signal = 0;
 	p->dumpable = !x->secure;
 	spin_lock(&tasks_lock);
-	p->did_exec = true;
 	set_comm(t, x->name);
 	spin_unlock(&tasks_lock);
 	arch_exec(task_regs(t), x->image.start, x->sp);
@@ -378,6 +377,10 @@ static int run(struct exec *x)
 	err = build_mm(x);
 	if (err)
 		return err;
+	/* Before a descriptor is closed on exec: that may be how the parent is told. */
+	spin_lock(&tasks_lock);
+	current->proc->did_exec = true;
+	spin_unlock(&tasks_lock);
 	if (thread_is_alone()) {
 		x->sighand = sighand_without_handlers(current->proc);
 		err = x->sighand ? fd_table_exec() : -ENOMEM;

@@ -170,14 +170,16 @@ static bool become_zombie(struct process *p)
 static void leave(struct task *t)
 {
 	struct process *p = t->proc;
-	struct rusage_counts *u = &t->usage;
-	bool reap = false;
+	bool last, reap = false;
 
-	task_times(t, &u->utime_ns, &u->stime_ns);
 	spin_lock(&tasks_lock);
-	if (thread_leave(t))
+	last = thread_leave(t);
+	if (last)
 		reap = become_zombie(p);
 	spin_unlock(&tasks_lock);
+	/* Nobody gives it work any more; a timer that it was to tell of is the process's all the same. */
+	if (!last && atomic_load(&t->work) & WORK_TIMER)
+		itimer_expire();
 	if (reap)
 		process_put(p);
 }
@@ -235,7 +237,7 @@ static void __noreturn end(int code, bool all)
 	if (last)
 		itimer_stop(p);
 	give_up_memory(t);
-	if (last && t->files)
+	if (t->files && (last || !fd_table_shared()))
 		locks_end_process();
 	give_up_files(t);
 	if (last && p->pid == p->sid)

@@ -69,7 +69,7 @@ static void change_owner(struct futex_chain *c, struct futex_key key, struct tas
 	struct futex_waiter *w;
 
 	list_for_each (w, &c->waiters, link)
-		if (futex_same_key(w->key, key))
+		if (w->owner && futex_same_key(w->key, key)) /* else it waits for no owner */
 			set_owner(w, owner);
 }
 

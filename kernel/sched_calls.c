@@ -258,47 +258,56 @@ static u64 possible_cpus(void)
 	return ~0ull >> (64 - cpu_count());
 }
 
-/* As set_nice() asks for the right to change another's process. */
-static int affinity_permitted(const struct process *p)
+/* As set_nice() asks for the right to change another's task. */
+static int affinity_permitted(const struct task *t)
 {
-	const struct cred *me = &current->cred, *it = &p->leader->cred;
+	const struct cred *me = &current->cred, *it = &t->cred;
 
 	return me->euid && me->euid != it->uid && me->euid != it->euid ? -EPERM : 0;
 }
 
-SYSCALL3(sched_getaffinity, s32, pid, u32, size, u64 __user *, to)
+/* The task of this number, the current one for 0, referenced; or NULL. */
+static struct task *task_of(s32 tid)
 {
-	struct process *p;
+	if (tid)
+		return task_find(tid);
+	task_get(current);
+	return current;
+}
+
+SYSCALL3(sched_getaffinity, s32, tid, u32, size, u64 __user *, to)
+{
+	struct task *t;
 	u64 mask;
 
 	/* In bits, as Linux counts: a mask that has no room for the last CPU is refused. */
-	if (size * 8 < cpu_count() || size % sizeof(mask) || pid < 0)
+	if (size * 8 < cpu_count() || size % sizeof(mask) || tid < 0)
 		return -EINVAL;
-	p = process_find(pid ? pid : current->proc->pid);
-	if (!p)
+	t = task_of(tid);
+	if (!t)
 		return -ESRCH;
-	mask = atomic_load(&p->leader->cpu_mask) & possible_cpus();
-	process_put(p);
+	mask = atomic_load(&t->cpu_mask) & possible_cpus();
+	task_put(t);
 	return copy_to_user(to, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
 }
 
-SYSCALL3(sched_setaffinity, s32, pid, u32, size, const u64 __user *, from)
+SYSCALL3(sched_setaffinity, s32, tid, u32, size, const u64 __user *, from)
 {
-	struct process *p;
+	struct task *t;
 	u64 mask = 0;
 	int err;
 
 	if (copy_from_user(&mask, from, min(size, (u32)sizeof(mask))))
 		return -EFAULT;
-	if (pid < 0)
+	if (tid < 0)
 		return -ESRCH;
-	p = process_find(pid ? pid : current->proc->pid);
-	if (!p)
+	t = task_of(tid);
+	if (!t)
 		return -ESRCH;
-	err = affinity_permitted(p);
+	err = affinity_permitted(t);
 	if (!err)
-		err = sched_set_affinity(p->leader, mask);
-	process_put(p);
+		err = sched_set_affinity(t, mask);
+	task_put(t);
 	return err;
 }
 

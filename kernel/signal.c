@@ -376,6 +376,8 @@ int signal_permitted(struct process *p, int sig)
 {
 	const struct cred *me = &current->cred, *it = &p->leader->cred;
 
+	if (p == current->proc) /* whatever ids its threads have */
+		return 0;
 	if (me->euid == 0 || me->euid == it->suid || me->euid == it->uid || me->uid == it->suid ||
 	    me->uid == it->uid)
 		return 0;

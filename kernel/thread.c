@@ -117,10 +117,13 @@ int thread_publish(struct task *t)
 bool thread_leave(struct task *t)
 {
 	struct process *p = t->proc;
+	struct rusage_counts u = t->usage;
 	bool last;
 	u64 flags;
 
 	spin_lock(&p->sighand_lock);
+	task_times(t, &u.utime_ns, &u.stime_ns);
+	rusage_add(&p->usage, &u);
 	flags = spin_lock_irq(&p->threads_lock);
 	list_del(&t->thread_link);
 	last = --p->nr_threads == 0;
@@ -128,7 +131,6 @@ bool thread_leave(struct task *t)
 	sigpending_flush(p, &t->pending);
 	if (last)
 		sigpending_flush(p, &p->shared);
-	rusage_add(&p->usage, &t->usage);
 	if (t != p->leader)
 		erase(t);
 	if (p->exec_task)

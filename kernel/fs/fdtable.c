@@ -256,6 +256,18 @@ static int fd_take(struct fd_table *t, u32 fd, struct file **f)
 	return err;
 }
 
+/* Gives the current task another table, whose reference it takes over. /proc looks at its table with
+ * sighand_lock held. */
+static void use_table(struct fd_table *t)
+{
+	struct fd_table *old = current->files;
+
+	spin_lock(&current->proc->sighand_lock);
+	current->files = t;
+	spin_unlock(&current->proc->sighand_lock);
+	fd_table_put(old);
+}
+
 int fd_table_exec(void)
 {
 	struct fd_table *t = current->files;
@@ -265,8 +277,7 @@ int fd_table_exec(void)
 		t = fd_table_fork(t);
 		if (!t)
 			return -ENOMEM;
-		fd_table_put(current->files);
-		current->files = t;
+		use_table(t);
 	}
 	for (u32 w = 0; !err && w < t->array->size / 64; w++) {
 		for (u64 bits = t->array->open[w] & t->array->cloexec[w]; bits && !err;
@@ -508,8 +519,7 @@ SYSCALL3(close_range, u32, first, u32, last, u32, flags)
 
 		if (!own)
 			return -ENOMEM;
-		current->files = own;
-		fd_table_put(t);
+		use_table(own);
 		t = own;
 	}
 	for (u64 fd = first; fd <= last && fd < fd_table_size(t); fd++) {

@@ -142,8 +142,6 @@ u32 file_count(void);
 
 /* ---- fdtable.c ---- */
 
-/* Other tasks use the current one's table too. */
-bool fd_table_shared(void);
 /* True where another task may use the files of the current one's descriptors by references that they
  * have in common with it. Asked before the file's own references are counted. */
 bool fd_files_shared(void);

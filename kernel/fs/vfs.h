@@ -350,9 +350,11 @@ struct file *fd_get_any(s32 fd);
 /* A new descriptor for f in the current table (takes the reference over, even when it fails), or
  * -EMFILE, -ENOMEM. */
 s32 fd_install(struct file *f, s32 lowest, bool cloexec);
-/* The last task of the process is about to give up its table. Where others go on using what is in it,
- * nothing is closed, and the process's record locks go here. */
+/* The last task of the process to use its table is about to give it up. Where others go on using what is in
+ * it, nothing is closed, and the process's record locks go here. */
 void locks_end_process(void);
+/* Other tasks use the current one's table too. */
+bool fd_table_shared(void);
 /* Of another task's table, for /proc: the lowest open descriptor >= *fd, its file referenced; NULL:
  * none. */
 struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec);

@@ -532,6 +532,42 @@ TEST(pi_handed_over)
 	EQ(word, 0);
 }
 
+/* As lock_it(), with what unlocking says left open. */
+static void *lock_and_let_go(void *arg)
+{
+	struct locker *l = arg;
+
+	l->tid = tid_now();
+	OK(LOCK(&word));
+	l->has_it = 1;
+	while (!l->leave)
+		sleep_ms(1);
+	if (!l->dies && UNLOCK(&word))
+		EQ(errno, EINVAL);
+	return NULL;
+}
+
+static void *wait_plainly(void *arg)
+{
+	uint32_t seen = word;
+
+	*(volatile pid_t *)arg = tid_now();
+	(void)futex(&word, FUTEX_WAIT | PRIVATE, seen, NULL, NULL, 0);
+	return NULL;
+}
+
+/* Who only waits for a word that others lock is nobody's heir, however the lock goes on. */
+TEST(pi_with_a_plain_waiter_behind)
+{
+	for (int dies = 0; dies < 2; dies++)
+		JOIN(CHILD(struct locker l = {.dies = dies}; volatile pid_t tid = 0;
+
+			   OK(LOCK(&word)); l.thread = start(lock_and_let_go, &l);
+			   await_sleep(&l.tid); start(wait_plainly, (void *)&tid);
+			   await_sleep(&tid); OK(UNLOCK(&word)); await_has(&l); l.leave = 1;
+			   EQ(join(l.thread), 0)));
+}
+
 TEST(pi_time_outs)
 {
 	struct timespec wall = in_ms(CLOCK_REALTIME, 30), mono = in_ms(CLOCK_MONOTONIC, 30);
