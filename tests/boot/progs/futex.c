@@ -547,7 +547,7 @@ static void *lock_and_let_go(void *arg)
 	return NULL;
 }
 
-static void *wait_plainly(void *arg)
+static void *wait_behind(void *arg)
 {
 	uint32_t seen = word;
 
@@ -563,7 +563,7 @@ TEST(pi_with_a_plain_waiter_behind)
 		JOIN(CHILD(struct locker l = {.dies = dies}; volatile pid_t tid = 0;
 
 			   OK(LOCK(&word)); l.thread = start(lock_and_let_go, &l);
-			   await_sleep(&l.tid); start(wait_plainly, (void *)&tid);
+			   await_sleep(&l.tid); start(wait_behind, (void *)&tid);
 			   await_sleep(&tid); OK(UNLOCK(&word)); await_has(&l); l.leave = 1;
 			   EQ(join(l.thread), 0)));
 }
