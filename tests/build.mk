@@ -1,4 +1,4 @@
-# The tests: host tests in tests/unit, QEMU tests in tests/boot. Included by the Makefile.
+# The tests: host tests in tests/unit, a model in tests/model, QEMU tests in tests/boot. Included by the Makefile.
 BUILD ?= build
 MUSL_CC ?= musl-gcc
 GLIBC_CC ?= gcc
@@ -54,7 +54,7 @@ BENCH_CASES ?= tests/bench
 
 # The unit binaries and each test on each machine are pytest cases, so its last line counts all.
 PYTEST_RUN = CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(PYTEST) -c tests/boot/pytest.ini \
-	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit $(BENCH_CASES)
+	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit tests/model $(BENCH_CASES)
 
 # The builds take what make was given, and $(JOBS) where it was given nothing.
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
