@@ -563,9 +563,8 @@ TEST(pi_with_a_plain_waiter_behind)
 		JOIN(CHILD(struct locker l = {.dies = dies}; volatile pid_t tid = 0;
 
 			   OK(LOCK(&word)); l.thread = start(lock_and_let_go, &l);
-			   await_sleep(&l.tid); start(wait_behind, (void *)&tid);
-			   await_sleep(&tid); OK(UNLOCK(&word)); await_has(&l); l.leave = 1;
-			   EQ(join(l.thread), 0)));
+			   await_sleep(&l.tid); start(wait_behind, (void *)&tid); await_sleep(&tid);
+			   OK(UNLOCK(&word)); await_has(&l); l.leave = 1; EQ(join(l.thread), 0)));
 }
 
 TEST(pi_time_outs)
