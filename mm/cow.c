@@ -15,7 +15,7 @@
  *	flush	with the table unlocked where another CPU must be reached
  *	store	the new entries; and only then do the old frames lose theirs
  *
- * Streaks. Who writes page after page of shared memory pays for a trap each, which is half of what
+ * Streaks. Who writes page after page of shared memory pays for a trap each, which is a fifth of what
  * such a fault costs. STREAK_AFTER faults in a row, each at the page behind the last one, make a
  * streak; from then on a fault resolves 2, 4, 8... pages, up to vm_cow_streak, and a fault
  * anywhere else ends it. So a program that writes here and there gets no page that it does not
