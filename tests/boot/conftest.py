@@ -16,6 +16,7 @@ import tap  # noqa: E402
 
 LINUX_CMDLINE = "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off nopti transparent_hugepage=never"
 BOOTS = 4  # of one machine, where programs bring it down: the rest still gets its turn
+# Seconds that a machine has in all, and without a word; of several CPUs, which share their host's, thrice.
 TIMEOUT = int(os.environ.get("CALF_TIMEOUT", "900"))
 IDLE = 150
 
@@ -77,7 +78,8 @@ class Results:
         while left and len(self.outcomes) < BOOTS:
             name = f"{config.name}-{len(self.outcomes)}-{os.getpid()}"
             machine = machine_for(config, name, left)
-            outcome = machine.run(TIMEOUT, IDLE)
+            patience = 3 if config.smp > 1 else 1
+            outcome = machine.run(patience * TIMEOUT, patience * IDLE)
             self.keep(name, outcome)
             seen = tap.parse(outcome.text)
             self.programs.update(seen)

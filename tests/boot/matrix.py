@@ -48,6 +48,14 @@ class Config:
         build = "-debug" if self.debug else ""
         return f"{firmware}-{self.memory}M-share{self.level}-smp{self.smp}{build}"
 
+    @property
+    def group(self):
+        """
+        The machines that one worker boots in turn. Those of several CPUs would take their host's from
+        each other, and what spins for a CPU that has none spins long.
+        """
+        return "several" if self.smp > 1 else self.name
+
     def programs(self):
         return [p for p in sources() if self.takes(p)]
 

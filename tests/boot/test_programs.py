@@ -7,7 +7,7 @@ from matrix import CONFIGS, names_of
 
 def cases():
     for config in CONFIGS:
-        group = pytest.mark.xdist_group(config.name)
+        group = pytest.mark.xdist_group(config.group)
         for program in config.programs():
             for test in names_of(program):
                 name = f"{config.name}-{program}-{test}"
@@ -25,7 +25,7 @@ def slack(config):
     return 2 if config.smp > 1 else 0
 
 
-@pytest.mark.parametrize("config", [pytest.param(c, id=c.name, marks=pytest.mark.xdist_group(c.name))
+@pytest.mark.parametrize("config", [pytest.param(c, id=c.name, marks=pytest.mark.xdist_group(c.group))
                                     for c in CONFIGS if c.smp > 1 and not c.linux])
 def test_ledger_of_all(results, config):
     programs = results(config).programs

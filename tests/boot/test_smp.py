@@ -7,6 +7,8 @@ import pytest
 from machine import HANG, PANIC, POWER_OFF
 from test_boots import boot, busybox
 
+pytestmark = pytest.mark.xdist_group("several")  # see Config.group in matrix.py
+
 SHOW = """#!/bin/sh
 mount -t proc proc /proc
 echo "cpus: $(grep -c ^processor /proc/cpuinfo)"

@@ -181,7 +181,7 @@ static void storm(int forks)
 {
 	int *mine = map_private(64 * PAGE);
 
-	for (int i = 0; i < forks; i++) {
+	for (int i = 0; goes_on(i, forks); i++) {
 		pid_t pid;
 
 		mine[i % 64 * 1024] = i;
@@ -220,7 +220,7 @@ TEST_FOR(120, ping_pong_across_cpus)
 		    while (read(p[0], &c, 1) == 1) EQ(write(q[1], &c, 1), 1));
 	REQUIRE(!pin(0, 0));
 	close(p[0]);
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; goes_on(i, 3000); i++) {
 		char sent = (char)i;
 
 		REQUIRE(write(p[1], &sent, 1) == 1);
@@ -249,7 +249,7 @@ TEST_FOR(120, a_signal_reaches_a_spinner_elsewhere)
 	pid = CHILD(signal(SIGUSR1, hit); REQUIRE(!pin(0, last)); *ready = 1; for (;;));
 	REQUIRE(!pin(0, 0));
 	REQUIRE(comes_true(ready, 1, 20000));
-	for (int i = 1; i <= 300; i++) {
+	for (int i = 1; goes_on(i, 301); i++) {
 		kill(pid, SIGUSR1);
 		/* Without a sleep: nothing but the signal's own interrupt is to bring it about. */
 		for (long end = now_ms() + 20000; *hits < i && now_ms() < end;)
@@ -267,7 +267,7 @@ TEST_FOR(120, a_kill_reaches_a_spinner_elsewhere)
 	int last = nr_cpus() - 1;
 
 	REQUIRE(!pin(0, 0));
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; goes_on(i, 100); i++) {
 		pid_t pid = CHILD(REQUIRE(!pin(0, last)); *ready = 1; for (;;));
 
 		REQUIRE(comes_true(ready, 1, 20000));
@@ -284,7 +284,7 @@ TEST_FOR(120, a_spinner_elsewhere_stops_and_goes_on)
 	pid_t pid = CHILD(REQUIRE(!pin(0, last)); for (;;)++ * count);
 
 	REQUIRE(!pin(0, 0));
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; goes_on(i, 50); i++) {
 		long seen;
 
 		kill(pid, SIGSTOP);
@@ -359,7 +359,7 @@ TEST_FOR(120, no_write_after_mprotect)
 	pid = beside(writer, NULL);
 	REQUIRE(pid > 0);
 	REQUIRE(comes_true(&sh.started, 1, 20000));
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; goes_on(i, 200); i++) {
 		long before, after;
 
 		REQUIRE(!mprotect((void *)sh.page, PAGE, PROT_READ));
@@ -387,7 +387,7 @@ TEST_FOR(120, no_write_reaches_the_child_of_a_fork)
 	pid = beside(writer, NULL);
 	REQUIRE(pid > 0);
 	REQUIRE(comes_true(&sh.started, 1, 20000));
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; goes_on(i, 200); i++)
 		JOIN(CHILD(long seen = *sh.page; for (volatile int k = 0; k < 5000; k++);
 			   EQ(*sh.page, seen)));
 	sh.stop = 1;
@@ -418,7 +418,7 @@ TEST_FOR(120, both_sides_unmap)
 	pid = beside(mapper, NULL);
 	REQUIRE(pid > 0);
 	REQUIRE(comes_true(&sh.started, 1, 20000));
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; goes_on(i, 1500); i++) {
 		volatile char *p = map_private(16 * PAGE);
 
 		for (int k = 0; k < 16; k++) {
@@ -458,6 +458,6 @@ TEST(a_program_on_one_cpu_disturbs_no_other)
 
 TEST(membarrier_reaches_all)
 {
-	for (int i = 0; i < 50; i++)
+	for (int i = 0; goes_on(i, 50); i++)
 		EQ(syscall(SYS_membarrier, 1, 0, 0), 0);
 }

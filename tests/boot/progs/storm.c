@@ -81,7 +81,7 @@ TEST_FOR(120, forks_all_at_once)
 
 TEST_FOR(120, five_hundred_execs)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; goes_on(i, 500); i++) {
 		pid_t pid = i % 2 ? fork() : vfork();
 
 		REQUIRE(pid >= 0);
@@ -98,7 +98,7 @@ TEST_FOR(120, killed_at_any_moment)
 	unsigned char *p = map_private(64 * PAGE);
 
 	memset(p, 1, 64 * PAGE);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; goes_on(i, 200); i++) {
 		pid_t pid = fork();
 
 		if (!pid) {

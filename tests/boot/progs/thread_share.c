@@ -465,7 +465,7 @@ TEST(faults_against_munmap)
 
 static void *map_and_protect(void *arg)
 {
-	for (int i = 0; i < 150; i++) {
+	for (int i = 0; goes_on(i, 150); i++) {
 		char *p = map_private(16 * PAGE);
 
 		memset(p, (long)arg, 16 * PAGE);
