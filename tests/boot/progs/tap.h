@@ -66,7 +66,8 @@ extern const struct tap_helper __start_tap_helpers[] __attribute__((weak));
 extern const struct tap_helper __stop_tap_helpers[] __attribute__((weak));
 
 static volatile int tap_failed;
-static long tap_enough; /* when the test in hand has done enough of what it repeats, in milliseconds */
+static long
+    tap_enough; /* when the test in hand has done enough of what it repeats, in milliseconds */
 
 __attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...)
 {
