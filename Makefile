@@ -7,6 +7,7 @@ endif
 ifneq ($(findstring clang,$(CC)),)
 CC_TARGET := --target=x86_64-linux-gnu
 CC_STACK := -mstack-alignment=8
+CC_LOCKS := $(shell tests/locks/flags $(CC))
 else
 CC_STACK := -mpreferred-stack-boundary=3
 endif
@@ -32,7 +33,7 @@ KERNEL_CPPFLAGS := -I. -Iarch/x86_64/include -I$(BUILD)/include $(if $(filter 1,
 KERNEL_CFLAGS := $(CC_TARGET) -std=gnu11 -O2 -g -ffreestanding -fno-pic -mcmodel=kernel \
 	-mno-red-zone -mgeneral-regs-only $(CC_STACK) -fno-stack-protector -fno-omit-frame-pointer \
 	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables \
-	$(WARNINGS) $(CFLAGS)
+	$(WARNINGS) $(CC_LOCKS) $(CFLAGS)
 KERNEL_LDFLAGS := -m elf_x86_64 -nostdlib -static --build-id=none -z max-page-size=0x1000 \
 	-z noexecstack --fatal-warnings
 
@@ -147,6 +148,19 @@ sparse:
 		-std=gnu11 -ffreestanding -m64 $$f 2>&1; done); \
 		if [ -n "$$out" ]; then echo "$$out"; exit 1; fi
 
+# clang's check of which lock guards what: see kernel/lock.h. One that lets a field of a C struct name
+# another finds more.
+LOCKS_CC ?= $(if $(shell command -v clang-22),clang-22,clang)
+LOCKS_CFLAGS = --target=x86_64-linux-gnu -std=gnu11 -ffreestanding -mgeneral-regs-only -DCONFIG_DEBUG \
+	-Wall -Werror $(LOCKS_FLAGS)
+LOCKS_FLAGS = $(eval LOCKS_FLAGS := $$(shell tests/locks/flags $(LOCKS_CC)))$(LOCKS_FLAGS)
+check-locks: $(KERNEL_C:%.c=build/locks/%.checked)
+build/locks/%.checked: %.c $(BUILD)/include/offsets.h tests/locks/flags
+	@mkdir -p $(@D)
+	@$(LOCKS_CC) $(KERNEL_CPPFLAGS) $(LOCKS_CFLAGS) -fsyntax-only -MMD -MP -MT $@ -MF $@.d $<
+	@touch $@
+-include $(KERNEL_C:%.c=build/locks/%.checked.d)
+
 CLANG_FORMAT ?= clang-format
 FORMATTED = $(shell git ls-files '*.c' '*.h')
 format:
@@ -166,6 +180,7 @@ help:
 	@echo "make qemu       boots ISO=file: SMP=n MEM=2G UEFI=1 QEMUFLAGS='...'; status 0 after power-off"
 	@echo "make debug      the same, stopped, waiting for gdb on port 1234"
 	@echo "make deps       installs the programs that all this needs (Debian, Ubuntu; elsewhere names them)"
+	@echo "make check-locks  has clang check that what a lock guards is used under it (LOCKS_CC=clang-22)"
 	@echo "make sparse     checks user pointers with sparse; make check-style, make format: clang-format"
 	@echo "make clean      removes what was built"
 
@@ -173,5 +188,5 @@ clean:
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all iso qemu run debug deps sparse format check-style help clean FORCE
+.PHONY: all iso qemu run debug deps sparse check-locks format check-style help clean FORCE
 .DELETE_ON_ERROR:

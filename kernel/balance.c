@@ -88,7 +88,7 @@ static u32 choose_cpu(const struct task *t)
 	return mask & BIT(last) ? last : shortest(mask);
 }
 
-struct runq *runq_choose(struct runq *rq, struct task *t)
+struct runq *runq_choose(struct runq *rq, struct task *t) __no_lock_analysis /* returns it */
 {
 	u32 cpu;
 
@@ -104,7 +104,7 @@ struct runq *runq_choose(struct runq *rq, struct task *t)
 }
 
 /* The task of this queue that has waited longest and may run on `cpu`; or NULL. */
-static struct task *find(struct runq *rq, u32 cpu)
+static struct task *find(struct runq *rq, u32 cpu) __must_hold(&rq->lock)
 {
 	struct task *t;
 

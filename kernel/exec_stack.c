@@ -50,7 +50,7 @@ static void aux(struct auxv *v, u64 type, u64 value)
 
 /* Fills the auxiliary vector; returns its length in words. */
 static unsigned fill_auxv(struct exec_stack *s, vaddr_t platform_at, vaddr_t random_at,
-			  vaddr_t name_at)
+			  vaddr_t name_at) __must_hold_shared(&s->mm->lock)
 {
 	const struct cred *c = &current->cred;
 	const struct elf_image *i = s->image;
@@ -106,6 +106,9 @@ static int fill_stack(struct exec_stack *s, vaddr_t top)
 	unsigned n;
 	int err;
 
+	/* Nobody knows the new mm yet. */
+	rwsem_assume_held(&mm->lock);
+	rwsem_assume_held(&s->mm->lock);
 	n = fill_auxv(s, platform_at, random_at, strings + a->name_start);
 	s->sp = ALIGN_DOWN(random_at - (words + n) * sizeof(u64), 16);
 	w = kmalloc((words + n) * sizeof(u64));

@@ -163,6 +163,7 @@ static void unhang(struct futex_waiter *w)
 }
 
 static void lock_both(struct futex_chain *a, struct futex_chain *b)
+    __acquires(&a->lock, &b->lock) __no_lock_analysis /* by address; a may be b */
 {
 	spin_lock(a < b ? &a->lock : &b->lock);
 	if (a != b)
@@ -170,6 +171,7 @@ static void lock_both(struct futex_chain *a, struct futex_chain *b)
 }
 
 static void unlock_both(struct futex_chain *a, struct futex_chain *b)
+    __releases(&a->lock, &b->lock) __no_lock_analysis /* a may be b */
 {
 	spin_unlock(&a->lock);
 	if (a != b)

@@ -80,6 +80,7 @@ void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns)
 	struct runq *rq = runq_lock_of(t);
 	u64 total, user, ticks = t->tick_user + t->tick_system;
 
+	spin_assert_held(&rq->lock);
 	if (t->on_cpu)
 		runq_account(rq, t, clock_ns());
 	total = t->usage.stime_ns;

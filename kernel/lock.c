@@ -101,6 +101,19 @@ void lock_order_release(const void *lock, enum lock_rank rank)
 	irq_restore(flags);
 }
 
+void lock_order_assert_held(const void *lock)
+{
+	u64 flags = irq_save();
+	const struct held_locks *mine = &held_locks[cpu_id()];
+	u32 i = 0;
+
+	while (i < mine->n && mine->held[i].lock != lock)
+		i++;
+	if (i == mine->n)
+		panic("lock %p is not held by this CPU", lock);
+	irq_restore(flags);
+}
+
 void lock_order_may_sleep(void)
 {
 	struct held_locks *mine = &held_locks[cpu_id()];
@@ -137,6 +150,17 @@ void lock_order_sleep_release(enum lock_rank rank)
 		      rank);
 	for (t->nr_held--; i <= t->nr_held; i++)
 		t->held_ranks[i - 1] = t->held_ranks[i];
+}
+
+void lock_order_sleep_assert_held(enum lock_rank rank)
+{
+	const struct task *t = current;
+	u32 i = 0;
+
+	while (i < t->nr_held && t->held_ranks[i] != rank)
+		i++;
+	if (i == t->nr_held)
+		panic("%s holds no sleeping lock of rank %d", t->comm, rank);
 }
 
 #endif

@@ -42,7 +42,8 @@ static void console_lines(const char *s, size_t n)
 	}
 }
 
-void log_printf(enum log_level level, const char *fmt, ...)
+void log_printf(enum log_level level, const char *fmt,
+		...) __no_lock_analysis /* a panic does without */
 {
 	char line[LINE_MAX];
 	u64 us = clock_ns() / 1000;
@@ -73,7 +74,7 @@ void log_panic(void)
 	in_panic = true;
 }
 
-size_t log_tail(char *buf, size_t size)
+size_t log_tail(char *buf, size_t size) __no_lock_analysis /* a panic does without */
 {
 	u64 flags = 0;
 	size_t n, i;

@@ -37,7 +37,7 @@ static inline struct runq *this_runq(void)
 }
 
 /* Interrupts are off, here and below. The queue that t belongs to, locked. */
-static inline struct runq *runq_lock_of(struct task *t)
+static inline struct runq *runq_lock_of(struct task *t) __no_lock_analysis /* returns it */
 {
 	for (;;) {
 		struct runq *rq = runq_of(atomic_load(&t->cpu));
@@ -50,7 +50,7 @@ static inline struct runq *runq_lock_of(struct task *t)
 }
 
 /* Charges the running task for the time since it was last charged. */
-static inline void runq_account(struct runq *rq, struct task *t, u64 now)
+static inline void runq_account(struct runq *rq, struct task *t, u64 now) __must_hold(&rq->lock)
 {
 	u64 ran = now > t->run_start_ns ? now - t->run_start_ns : 0;
 
@@ -67,6 +67,7 @@ static inline void runq_account(struct runq *rq, struct task *t, u64 now)
 }
 
 static inline void runq_enqueue(struct runq *rq, struct task *t, struct list_head *queue)
+    __must_hold(&rq->lock)
 {
 	if (queue == &rq->expired && !t->slice_left_ns)
 		t->slice_left_ns = sched_slice_ns(t->nice);
@@ -75,7 +76,7 @@ static inline void runq_enqueue(struct runq *rq, struct task *t, struct list_hea
 	atomic_store(&rq->nr_queued, rq->nr_queued + 1);
 }
 
-static inline void runq_dequeue(struct runq *rq, struct task *t)
+static inline void runq_dequeue(struct runq *rq, struct task *t) __must_hold(&rq->lock)
 {
 	list_del(&t->run_link);
 	t->on_queue = false;
@@ -88,10 +89,10 @@ static inline void runq_dequeue(struct runq *rq, struct task *t)
  * t can run, and is on no queue and no CPU: puts it where it should run. rq, to which it belongs, is
  * locked, and no queue is afterwards.
  */
-void runq_place(struct runq *rq, struct task *t);
+void runq_place(struct runq *rq, struct task *t) __releases(&rq->lock);
 
 /* The task that runs on rq's CPU is to give way soon. rq is locked. */
-void runq_preempt(struct runq *rq, u64 now);
+void runq_preempt(struct runq *rq, u64 now) __must_hold(&rq->lock);
 
 /* ---- stop.c ---- */
 
@@ -107,7 +108,7 @@ static inline bool runq_allows(const struct runq *rq, const struct task *t)
 }
 
 /* The queue that t should go to, to which it belongs now, locked in place of rq. */
-struct runq *runq_choose(struct runq *rq, struct task *t);
+struct runq *runq_choose(struct runq *rq, struct task *t) __releases(&rq->lock);
 /* This CPU has nothing to run: takes a task that waits elsewhere. True: now it has. */
 bool runq_steal(void);
 /* A busy CPU's tick: takes a task from a much longer queue, or has an idle CPU take one of its own. */

@@ -62,7 +62,7 @@ static void arm_slice(struct runq *rq, u64 now)
 		timer_need(now + SAMPLE_NS);
 }
 
-static inline void preempt(struct runq *rq, u64 now)
+static inline void preempt(struct runq *rq, u64 now) __must_hold(&rq->lock)
 {
 	atomic_or(&rq->running->work, WORK_RESCHED);
 	if (!rq->resched_ns)
@@ -71,7 +71,7 @@ static inline void preempt(struct runq *rq, u64 now)
 		cpu_kick(rq->cpu);
 }
 
-static inline void make_runnable(struct runq *rq, struct task *t)
+static inline void make_runnable(struct runq *rq, struct task *t) __must_hold(&rq->lock)
 {
 	u64 now = clock_ns();
 
@@ -88,6 +88,7 @@ static inline void make_runnable(struct runq *rq, struct task *t)
 }
 
 static inline void place(struct runq *rq, struct task *t)
+    __releases(&rq->lock) __no_lock_analysis /* the lock may become another queue's */
 {
 	if (cpu_count() > 1)
 		rq = runq_choose(rq, t);
@@ -112,6 +113,7 @@ void sched_start(struct task *t)
 
 	t->slice_left_ns = 0;
 	rq = runq_lock_of(t);
+	spin_assert_held(&rq->lock);
 	if (rq != this_runq()) {
 		atomic_store(&t->cpu, cpu_id());
 		spin_unlock(&rq->lock);
@@ -128,6 +130,7 @@ bool sched_wake(struct task *t, u32 states)
 	struct runq *rq = runq_lock_of(t);
 	bool asleep = states & (1u << atomic_load(&t->state));
 
+	spin_assert_held(&rq->lock);
 	if (asleep)
 		atomic_store(&t->state, TASK_RUNNING);
 	/* One that is still on its CPU will find in schedule() that it need not sleep. */
@@ -156,6 +159,7 @@ void sched_kick(struct task *t)
 	/* Under the lock: a CPU that takes t up later sees the bit, which was set before. */
 	flags = irq_save();
 	rq = runq_lock_of(t);
+	spin_assert_held(&rq->lock);
 	if (t->on_cpu && rq != this_runq())
 		cpu_kick(rq->cpu);
 	spin_unlock(&rq->lock);
@@ -180,6 +184,7 @@ int sched_set_affinity(struct task *t, u64 mask)
 		return -EINVAL;
 	flags = irq_save();
 	rq = runq_lock_of(t);
+	spin_assert_held(&rq->lock);
 	atomic_store(&t->cpu_mask, mask);
 	if (runq_allows(rq, t)) {
 		spin_unlock(&rq->lock);
@@ -198,7 +203,7 @@ int sched_set_affinity(struct task *t, u64 mask)
 	return 0;
 }
 
-static struct task *pick(struct runq *rq)
+static struct task *pick(struct runq *rq) __must_hold(&rq->lock)
 {
 	struct list_head *queue = list_empty(&rq->fresh) ? &rq->expired : &rq->fresh;
 	struct task *t;
@@ -211,7 +216,7 @@ static struct task *pick(struct runq *rq)
 }
 
 /* Chooses who runs next; prev goes back to the queue where it can still run. */
-static struct task *choose(struct runq *rq, struct task *prev)
+static struct task *choose(struct runq *rq, struct task *prev) __must_hold(&rq->lock)
 {
 	struct task *next = pick(rq);
 
@@ -235,6 +240,7 @@ static struct task *choose(struct runq *rq, struct task *prev)
 }
 
 static void switch_to(struct runq *rq, struct task *prev, struct task *next, u64 now)
+    __releases(&rq->lock) __no_lock_analysis /* sched_switched() does it, on another stack */
 {
 	if (atomic_load(&prev->state) == TASK_RUNNING)
 		prev->usage.nivcsw++;
@@ -285,6 +291,7 @@ void sched_switched(struct task *prev)
 	struct runq *rq = this_runq();
 	enum task_state state = atomic_load(&prev->state);
 
+	spin_assert_held(&rq->lock); /* since schedule() */
 	prev->on_cpu = false;
 	if (unlikely(state == TASK_RUNNING && !prev->on_queue && prev != rq->idle)) {
 		runq_place(rq, prev);

@@ -59,12 +59,11 @@ bool signal_parent_of_death(struct process *p)
 }
 
 /*
- * Takes part in the stop of the process: sleeps until SIGCONT or SIGKILL. Enters with sighand_lock
- * held and leaves without it.
+ * The current task, t of p, takes part in the stop of the process: sleeps until SIGCONT or SIGKILL.
+ * Enters with sighand_lock held and leaves without it.
  */
-static void join_stop(struct task *t)
+static void join_stop(struct process *p, struct task *t) __releases(&p->sighand_lock)
 {
-	struct process *p = t->proc;
 	int sig = p->stop_sig;
 	bool tell = false;
 
@@ -82,7 +81,7 @@ static void join_stop(struct task *t)
 }
 
 /* Stops the process, the current task first. The lock as in join_stop(). */
-static void stop(struct process *p, int sig)
+static void stop(struct process *p, int sig) __releases(&p->sighand_lock)
 {
 	struct task *t;
 
@@ -95,7 +94,7 @@ static void stop(struct process *p, int sig)
 			if (t != current && !t->exiting)
 				signal_alert(t);
 	}
-	join_stop(current);
+	join_stop(p, current);
 }
 
 /* A stop signal other than SIGSTOP does nothing to a group that nobody could continue. */
@@ -114,7 +113,7 @@ static bool stop_is_void(struct process *p, int sig)
 enum outcome { NOTHING_LEFT, CALL_HANDLER, LOOK_AGAIN };
 
 /* Does the default action of sig. Enters with sighand_lock held and leaves without it. */
-static void default_action(struct process *p, int sig)
+static void default_action(struct process *p, int sig) __releases(&p->sighand_lock)
 {
 	switch (signal_default(sig)) {
 	case DEFAULT_IGNORE:
@@ -144,6 +143,7 @@ static void default_action(struct process *p, int sig)
 
 /* SA_RESETHAND. Without memory for a table of its own the process cannot go on as it asked. */
 static void reset_action(struct process *p, int sig, struct sigaction act)
+    __must_hold(&p->sighand_lock)
 {
 	act.handler = SIG_DFL;
 	if (sighand_own(p))
@@ -172,7 +172,7 @@ static enum outcome next_signal(struct task *t, struct siginfo *info, struct sig
 		return LOOK_AGAIN;
 	}
 	if (p->stop_sig) {
-		join_stop(t);
+		join_stop(p, t);
 		return LOOK_AGAIN;
 	}
 	sig = signal_take(t, ~t->blocked, info);

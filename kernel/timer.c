@@ -36,7 +36,7 @@ void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t), void *arg)
 	*t = (struct ktimer){.fn = fn, .arg = arg};
 }
 
-static void insert(struct queue *q, struct ktimer *t)
+static void insert(struct queue *q, struct ktimer *t) __must_hold(&q->lock)
 {
 	struct rb_node **link = &q->timers.root, *parent = NULL;
 	bool leftmost = true;
@@ -56,7 +56,7 @@ static void insert(struct queue *q, struct ktimer *t)
 		q->first = t;
 }
 
-static void take(struct queue *q, struct ktimer *t)
+static void take(struct queue *q, struct ktimer *t) __must_hold(&q->lock)
 {
 	if (q->first == t) {
 		struct rb_node *next = rb_next(&t->node);
@@ -68,7 +68,7 @@ static void take(struct queue *q, struct ktimer *t)
 }
 
 /* Interrupts are off. */
-static struct queue *lock_queue_of(struct ktimer *t)
+static struct queue *lock_queue_of(struct ktimer *t) __no_lock_analysis /* returns it */
 {
 	for (;;) {
 		u32 cpu = atomic_load(&t->cpu);
@@ -86,6 +86,7 @@ void ktimer_set(struct ktimer *t, u64 deadline)
 	u64 flags = irq_save();
 	struct queue *q = lock_queue_of(t);
 
+	spin_assert_held(&q->lock);
 	if (t->queued)
 		take(q, t);
 	if (q != &queues[cpu_id()]) {
@@ -109,6 +110,7 @@ bool ktimer_cancel(struct ktimer *t)
 		u64 flags = irq_save();
 		struct queue *q = lock_queue_of(t);
 
+		spin_assert_held(&q->lock);
 		if (t->queued) {
 			take(q, t);
 			was = true;

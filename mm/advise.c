@@ -6,7 +6,7 @@
 #include "mm/pagecache.h"
 
 /* Whether a page is there already, so that populating it takes no fault. */
-static bool populated(struct mm *mm, vaddr_t va, unsigned access)
+static bool populated(struct mm *mm, vaddr_t va, unsigned access) __must_hold_shared(&mm->lock)
 {
 	pte_t e = tree_lookup(mm, va);
 
@@ -112,6 +112,7 @@ static long advised_flags(const struct area *a, int advice)
 }
 
 static int advise_flags(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end, int advice)
+    __must_hold(&mm->lock)
 {
 	long flags = advised_flags(a, advice);
 	int err;
@@ -130,7 +131,7 @@ static int advise_flags(struct mm *mm, struct area *a, vaddr_t start, vaddr_t en
 
 /* One area's part of an madvise. */
 static int advise_piece(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end, int advice,
-			struct gather *g)
+			struct gather *g) __must_hold(&mm->lock)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
@@ -169,6 +170,7 @@ static bool known_advice(int advice)
 
 /* Does [start, end); holes are passed over, and reported at the end. */
 static int advise_range(struct mm *mm, vaddr_t start, vaddr_t end, int advice)
+    __must_hold(&mm->lock)
 {
 	bool hole = false;
 	struct gather g;
@@ -245,7 +247,7 @@ long mm_msync(struct mm *mm, vaddr_t addr, u64 len, unsigned flags)
 	return err;
 }
 
-static bool resident(struct mm *mm, const struct area *a, vaddr_t va)
+static bool resident(struct mm *mm, const struct area *a, vaddr_t va) __must_hold_shared(&mm->lock)
 {
 	struct page *p;
 

@@ -235,7 +235,7 @@ static bool continues(const struct area *a, const struct area *b)
 }
 
 /* Joins b, which continues a, to a. */
-static void absorb(struct mm *mm, struct area *a, struct area *b)
+static void absorb(struct mm *mm, struct area *a, struct area *b) __must_hold(&mm->lock)
 {
 	vaddr_t end = b->end;
 

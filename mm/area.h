@@ -58,9 +58,10 @@ struct area_set {
 };
 
 /* Looking up: the caller holds mm->lock. NULL: there is none. */
-struct area *area_find(struct mm *mm, vaddr_t va); /* holds va, or the first one above it */
-struct area *area_at(struct mm *mm, vaddr_t va);   /* holds va */
-struct area *area_first(struct mm *mm);
+struct area *area_find(struct mm *mm, vaddr_t va)
+    __must_hold_shared(&mm->lock); /* holds va, or the first one above it */
+struct area *area_at(struct mm *mm, vaddr_t va) __must_hold_shared(&mm->lock); /* holds va */
+struct area *area_first(struct mm *mm) __must_hold_shared(&mm->lock);
 struct area *area_next(const struct area *a);
 struct area *area_prev(const struct area *a);
 
@@ -68,7 +69,7 @@ struct area *area_prev(const struct area *a);
  * anything up. */
 
 /* Makes the set this mm's alone; every area pointer got before is stale. 0 or -ENOMEM. */
-int __must_check area_own(struct mm *mm);
+int __must_check area_own(struct mm *mm) __must_hold(&mm->lock);
 /* What an area is, apart from where: the arguments of area_new(). */
 struct area_kind {
 	u64 pgoff;
@@ -78,23 +79,24 @@ struct area_kind {
 /* An area that lies nowhere yet: made before the first thing is changed. NULL: no memory. */
 struct area *area_new(const struct area_kind *kind);
 /* Puts it at [start, end), which is empty. */
-void area_insert(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end);
+void area_insert(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end) __must_hold(&mm->lock);
 /* Gives back an area that was not inserted. NULL is fine. */
 void area_discard(struct area *a);
 /* Cuts areas so that none crosses `at`. 0 or -ENOMEM. */
-int __must_check area_split(struct mm *mm, vaddr_t at);
+int __must_check area_split(struct mm *mm, vaddr_t at) __must_hold(&mm->lock);
 /* Removes an area whose entries are gone already. */
-void area_remove(struct mm *mm, struct area *a);
+void area_remove(struct mm *mm, struct area *a) __must_hold(&mm->lock);
 /* Moves an area's bounds; the new range holds no other area. pgoff follows start. */
-void area_resize(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end);
+void area_resize(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end) __must_hold(&mm->lock);
 /* Changes an area's flags, keeping the mm's page totals right. */
-void area_set_flags(struct mm *mm, struct area *a, u32 flags);
+void area_set_flags(struct mm *mm, struct area *a, u32 flags) __must_hold(&mm->lock);
 /* Joins areas within [start, end] and at its edges that continue each other. */
-void area_merge_range(struct mm *mm, vaddr_t start, vaddr_t end);
+void area_merge_range(struct mm *mm, vaddr_t start, vaddr_t end) __must_hold(&mm->lock);
 
 /* A hole of len bytes within [low, high), the highest there is (or the lowest, where `up`); 0:
  * none. */
-vaddr_t area_find_hole(struct mm *mm, u64 len, vaddr_t low, vaddr_t high, bool up);
+vaddr_t area_find_hole(struct mm *mm, u64 len, vaddr_t low, vaddr_t high, bool up)
+    __must_hold_shared(&mm->lock);
 
 /* What stays unmapped below an area that grows down. */
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)

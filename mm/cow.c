@@ -99,6 +99,7 @@ static __force_inline pte_t copy_frame(struct fault *f, pte_t e, vaddr_t va)
 
 /* Step store. */
 static inline void store(struct mm *mm, struct slot *s, pte_t e, pte_t new)
+    __must_hold(&s->table->lock)
 {
 	struct page *old = pte_page(e);
 
@@ -110,7 +111,7 @@ static inline void store(struct mm *mm, struct slot *s, pte_t e, pte_t new)
 		tree_drop(old);
 }
 
-static enum fault_result write_one(struct fault *f, struct slot *s)
+static enum fault_result write_one(struct fault *f, struct slot *s) __must_hold(&s->table->lock)
 {
 	pte_t e = pte_load(s->pte), new;
 
@@ -138,6 +139,7 @@ static bool wants_write(pte_t e)
 
 /* Resolves the i-th entry, or fills a frame for it. False: no memory. */
 static bool prepare(struct fault *f, struct slot *s, unsigned i, struct copies *c)
+    __must_hold(&s->table->lock)
 {
 	pte_t e = pte_load(&s->pte[i]), new;
 
@@ -154,6 +156,7 @@ static bool prepare(struct fault *f, struct slot *s, unsigned i, struct copies *
 
 /* Steps busy, flush and store. There is one entry at least, and they are in order. */
 static void replace(struct fault *f, struct slot *s, const struct copies *c)
+    __must_hold(&s->table->lock)
 {
 	for (unsigned i = 0; i < c->n; i++)
 		pte_make_busy(&s->pte[c->at[i]]);
@@ -162,11 +165,13 @@ static void replace(struct fault *f, struct slot *s, const struct copies *c)
 	for (unsigned i = 0; i < c->n; i++) {
 		struct slot one = {&s->pte[c->at[i]], s->table};
 
+		spin_assert_held(&one.table->lock);
 		store(f->mm, &one, c->old[i], c->new[i]);
 	}
 }
 
 static enum fault_result write_streak(struct fault *f, struct slot *s, u64 run)
+    __must_hold(&s->table->lock)
 {
 	unsigned window = streak_window(f, s, run), i;
 	struct copies c;

@@ -49,7 +49,7 @@ static bool satisfied(pte_t e, unsigned access)
 	return access != PROT_EXEC || !(e.v & PTE_NX);
 }
 
-static enum fault_result map_zeros(struct fault *f, struct slot *s)
+static enum fault_result map_zeros(struct fault *f, struct slot *s) __must_hold(&s->table->lock)
 {
 	struct page *p;
 
@@ -68,6 +68,7 @@ static enum fault_result map_zeros(struct fault *f, struct slot *s)
 
 /* Makes an entry reference a page of the file. */
 static void map_cache(struct fault *f, struct slot *s, struct page *cache)
+    __must_hold(&s->table->lock)
 {
 	u64 bits = f->area->pte_bits;
 
@@ -80,6 +81,7 @@ static void map_cache(struct fault *f, struct slot *s, struct page *cache)
 
 /* The first write to a page of a private file mapping: the copy is made at once. */
 static enum fault_result copy_cache(struct fault *f, struct slot *s, struct page *cache)
+    __must_hold(&s->table->lock)
 {
 	struct page *p = page_alloc(PAGE_ANON, 0, 0);
 
@@ -91,9 +93,10 @@ static enum fault_result copy_cache(struct fault *f, struct slot *s, struct page
 	return FAULT_OK;
 }
 
-static void fault_around(struct fault *f, struct slot *s, u64 file_pages);
+static void fault_around(struct fault *f, struct slot *s, u64 file_pages)
+    __must_hold(&s->table->lock);
 
-static enum fault_result map_file(struct fault *f, struct slot *s)
+static enum fault_result map_file(struct fault *f, struct slot *s) __must_hold(&s->table->lock)
 {
 	u64 index = area_index(f->area, f->va);
 	u64 file_pages = DIV_ROUND_UP(atomic_load(&f->area->map->size), PAGE_SIZE);
@@ -117,6 +120,7 @@ static enum fault_result map_file(struct fault *f, struct slot *s)
 
 /* A write to a present entry without W. */
 static enum fault_result resolve_write(struct fault *f, struct slot *s, pte_t e)
+    __must_hold_shared(&f->mm->lock) __must_hold(&s->table->lock)
 {
 	if (area_is_private(f->area))
 		return cow_write(f, s);
@@ -128,7 +132,7 @@ static enum fault_result resolve_write(struct fault *f, struct slot *s, pte_t e)
  * The entry's frame is there but hidden or fetched from: its bits follow the area again. It gets more
  * rights than it had, so a CPU that has the old ones cached faults, and that drops them.
  */
-static void resolve_bits(struct fault *f, struct slot *s, pte_t e)
+static void resolve_bits(struct fault *f, struct slot *s, pte_t e) __must_hold(&s->table->lock)
 {
 	u64 keep = e.v & (PTE_PFN_MASK | PTE_DIRTY | PTE_WRITE);
 
@@ -136,7 +140,8 @@ static void resolve_bits(struct fault *f, struct slot *s, pte_t e)
 }
 
 /* Step 3. */
-static enum fault_result resolve(struct fault *f, struct slot *s)
+static enum fault_result resolve(struct fault *f, struct slot *s) __must_hold_shared(&f->mm->lock)
+    __must_hold(&s->table->lock)
 {
 	pte_t e = pte_load(s->pte);
 
@@ -171,13 +176,14 @@ static void fault_around(struct fault *f, struct slot *s, u64 file_pages)
 		cache = mapping_find(f->area->map, area_index(f->area, va));
 		if (!cache)
 			continue;
+		spin_assert_held(&n.table->lock);
 		map_cache(f, &n, cache);
 		page_put(cache);
 	}
 }
 
 /* Steps 2 and 3, with the area known to allow the access. */
-static enum fault_result fault_in(struct fault *f)
+static enum fault_result fault_in(struct fault *f) __must_hold_shared(&f->mm->lock)
 {
 	enum fault_result r;
 	struct slot s;
@@ -193,7 +199,7 @@ static enum fault_result fault_in(struct fault *f)
  * Grows the stack area above va down to it. Called with mm->lock exclusive. FAULT_OOM where the areas
  * could not be made this mm's own; FAULT_MAPERR where the stack may not grow so far.
  */
-static enum fault_result grow_stack(struct mm *mm, vaddr_t va)
+static enum fault_result grow_stack(struct mm *mm, vaddr_t va) __must_hold(&mm->lock)
 {
 	struct area *a, *prev;
 	u64 pages;
@@ -220,7 +226,7 @@ static enum fault_result grow_stack(struct mm *mm, vaddr_t va)
 }
 
 /* Step 1: sets f->area. FAULT_OK: mm->lock is held shared. */
-static enum fault_result check(struct fault *f)
+static enum fault_result check(struct fault *f) __no_lock_analysis /* returns it held, or not */
 {
 	struct mm *mm = f->mm;
 	enum fault_result r = FAULT_OK;
@@ -244,6 +250,7 @@ static enum fault_result check(struct fault *f)
 }
 
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, unsigned access)
+    __no_lock_analysis /* check() says by what it returns whether it holds mm->lock */
 {
 	struct fault f = {.mm = mm, .va = va & PAGE_MASK, .access = access};
 	enum fault_result r;

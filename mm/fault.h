@@ -40,4 +40,5 @@ static inline void count_copy(struct fault *f)
  * A write to the private page at f->va, whose entry `s` is present and lacks W. Where the write goes
  * on a sequential streak, the pages behind it are resolved as well. FAULT_OK or FAULT_OOM.
  */
-enum fault_result cow_write(struct fault *f, struct slot *s);
+enum fault_result cow_write(struct fault *f, struct slot *s) __must_hold(&s->table->lock)
+    __must_hold_shared(&f->mm->lock);

@@ -115,6 +115,7 @@ static int fork_tree(struct mm *child, struct mm *parent, int level)
  * the parent its right to write back. What cannot be done here is left to the faults.
  */
 static void hand_over(struct mm *child, struct mm *parent, vaddr_t va)
+    __must_hold_shared(&parent->lock) __must_hold_shared(&child->lock)
 {
 	const struct area *a = va < USER_END ? area_at(child, va) : NULL;
 	struct page *old, *copy;
@@ -148,7 +149,7 @@ static void hand_over(struct mm *child, struct mm *parent, vaddr_t va)
 }
 
 /* Takes from the child what its areas say that fork leaves out. */
-static int fork_exceptions(struct mm *child)
+static int fork_exceptions(struct mm *child) __must_hold(&child->lock)
 {
 	struct gather g;
 	struct area *a, *next;
@@ -191,7 +192,7 @@ static void rearm_leaf(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
  * Gives the parent the right to write back where the child has no part: what fork leaves out is to
  * cost the parent no fault. What cannot be done here is left to the faults.
  */
-static void rearm_exceptions(struct mm *parent)
+static void rearm_exceptions(struct mm *parent) __must_hold(&parent->lock)
 {
 	if (!parent->areas->fork_special)
 		return;
@@ -201,7 +202,8 @@ static void rearm_exceptions(struct mm *parent)
 			break;
 }
 
-static int fork_locked(struct mm *child, struct mm *parent, int level)
+static int fork_locked(struct mm *child, struct mm *parent, int level) __must_hold(&parent->lock)
+    __must_hold(&child->lock)
 {
 	int err = commit_reserve(parent->commit_pages, false);
 
@@ -228,6 +230,7 @@ struct mm *mm_fork(struct mm *parent, vaddr_t stack)
 
 	if (!child)
 		return NULL;
+	rwsem_assume_held(&child->lock); /* nobody knows the child yet */
 	rwsem_write_lock(&parent->lock);
 	err = fork_locked(child, parent, level);
 	if (!err && level == FORK_SHARE_AUTO)

@@ -93,7 +93,7 @@ struct request {
 };
 
 /* Where the mapping goes, with what was there unmapped; or a negative errno. */
-static long place(struct mm *mm, const struct request *r)
+static long place(struct mm *mm, const struct request *r) __must_hold(&mm->lock)
 {
 	struct area *a;
 
@@ -124,7 +124,7 @@ static long place(struct mm *mm, const struct request *r)
 	return map_find_place(mm, r->len, r->flags);
 }
 
-static long map_locked(struct mm *mm, struct request *r)
+static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 {
 	u64 pages = r->len >> PAGE_SHIFT;
 	struct area *a;
@@ -235,7 +235,7 @@ long mm_map_stack(struct mm *mm, vaddr_t top, u64 size)
 }
 
 /* Moves the end of the heap from one page boundary to another. 0 or -ENOMEM. */
-static int move_heap_end(struct mm *mm, vaddr_t old, vaddr_t new)
+static int move_heap_end(struct mm *mm, vaddr_t old, vaddr_t new) __must_hold(&mm->lock)
 {
 	struct request r = {.addr = old, .len = new - old, .flags = MAP_FIXED_NOREPLACE};
 	struct area *a;

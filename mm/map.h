@@ -15,10 +15,10 @@ static inline bool range_ok(vaddr_t addr, u64 len)
 /* Room for `pages` more of these flags: RLIMIT_AS, RLIMIT_DATA. */
 bool map_within_limits(const struct mm *mm, u32 flags, u64 pages);
 /* Promises memory to an area of these flags and charges the mm with it. 0 or -ENOMEM. */
-int __must_check map_commit(struct mm *mm, u32 flags, u64 pages);
-void map_uncommit(struct mm *mm, u32 flags, u64 pages);
+int __must_check map_commit(struct mm *mm, u32 flags, u64 pages) __must_hold(&mm->lock);
+void map_uncommit(struct mm *mm, u32 flags, u64 pages) __must_hold(&mm->lock);
 /* A place for len bytes that mmap may choose, or -ENOMEM. */
-long map_find_place(struct mm *mm, u64 len, unsigned flags);
+long map_find_place(struct mm *mm, u64 len, unsigned flags) __must_hold(&mm->lock);
 /* Whether an area of these VM_ flags is accounted for: private and writable. */
 static inline bool map_accountable(u32 flags)
 {
@@ -34,4 +34,4 @@ static inline u32 prot_to_flags(unsigned prot)
  * munmap with mm->lock held exclusive and area_own() done. -ENOMEM (too many areas, or no table
  * at the edge of a shared one) changes nothing that a program could see.
  */
-int __must_check unmap_range(struct mm *mm, vaddr_t start, vaddr_t end);
+int __must_check unmap_range(struct mm *mm, vaddr_t start, vaddr_t end) __must_hold(&mm->lock);

@@ -105,7 +105,7 @@ struct mm *mm_fork(struct mm *parent, vaddr_t stack) __must_check;
  * family's, so fork need not copy it. The caller holds mm->lock and finds mm->areas set.
  */
 #define MM_AUXV_WORDS 48
-u64 *mm_auxv(struct mm *mm);
+u64 *mm_auxv(struct mm *mm) __must_hold_shared(&mm->lock);
 void mm_get(struct mm *mm);	 /* one more `refs` */
 void mm_put(struct mm *mm);	 /* the last one frees the struct */
 void mm_get_user(struct mm *mm); /* one more task: `users` (mm_create and mm_fork hand out one) */
@@ -163,7 +163,7 @@ struct page_view {
  * or exclusive; fn must not sleep, nor take a lock that ranks before a table's. Stops early where fn returns nonzero, and returns that.
  */
 int mm_walk(struct mm *mm, vaddr_t start, vaddr_t end, int (*fn)(const struct page_view *, void *),
-	    void *arg);
+	    void *arg) __must_hold_shared(&mm->lock);
 
 /* One table of a walk: what /proc/pid/pagetables sees. */
 struct table_view {
@@ -177,8 +177,8 @@ u64 table_place(vaddr_t start, unsigned level);
  * Calls fn for each table of the tree whose place is `from` or later, in the order of their places.
  * Locks, and what fn may do, as for mm_walk(). Stops early where fn returns nonzero, and returns that.
  */
-int mm_walk_tables(struct mm *mm, u64 from, int (*fn)(const struct table_view *, void *),
-		   void *arg);
+int mm_walk_tables(struct mm *mm, u64 from, int (*fn)(const struct table_view *, void *), void *arg)
+    __must_hold_shared(&mm->lock);
 
 /*
  * fork_share=N on the command line, /proc/sys/vm/fork_share_level: what hangs below this level of

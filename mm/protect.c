@@ -38,6 +38,7 @@ static void protect_leaf(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
 /* Gives [start, end), inside one area, new flags. All that can fail comes before the first change.
  */
 static int protect_piece(struct mm *mm, vaddr_t start, vaddr_t end, u32 flags, struct gather *g)
+    __must_hold(&mm->lock)
 {
 	struct protect p = {.g = g};
 	u64 pages = (end - start) >> PAGE_SHIFT;
@@ -67,6 +68,7 @@ static int protect_piece(struct mm *mm, vaddr_t start, vaddr_t end, u32 flags, s
 }
 
 static int protect_range(struct mm *mm, vaddr_t start, vaddr_t end, u32 rights)
+    __must_hold(&mm->lock)
 {
 	vaddr_t va = start;
 	struct gather g;

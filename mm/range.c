@@ -34,6 +34,7 @@ static void zap_leaves(struct mm *mm, struct page *table, vaddr_t start, vaddr_t
 	struct slot s = {&table_entries(table)[level_index(start, 1)], table};
 
 	spin_lock(&table->lock);
+	spin_assert_held(&s.table->lock);
 	for (vaddr_t va = start; va < end && table->table.live; va += PAGE_SIZE, s.pte++) {
 		if (pte_none(pte_load(s.pte)))
 			continue;
@@ -48,7 +49,7 @@ static void zap_leaves(struct mm *mm, struct page *table, vaddr_t start, vaddr_t
 }
 
 static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,
-		     struct gather *g)
+		     struct gather *g) __must_hold_shared(&mm->lock)
 {
 	u64 size = level_size(table->level);
 	vaddr_t next;
@@ -83,7 +84,7 @@ static int zap_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t e
 }
 
 /* Owns the tables that a range with an edge at va covers only in part. */
-static int own_edge(struct mm *mm, vaddr_t va)
+static int own_edge(struct mm *mm, vaddr_t va) __must_hold_shared(&mm->lock)
 {
 	pte_t *table = table_entries(mm->root);
 
@@ -116,7 +117,7 @@ int tree_zap(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
 }
 
 static int for_each_range(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end,
-			  tree_leaf_fn fn, void *arg)
+			  tree_leaf_fn fn, void *arg) __must_hold_shared(&mm->lock)
 {
 	u64 size = level_size(table->level);
 	vaddr_t next;

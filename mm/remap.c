@@ -15,7 +15,7 @@ struct move {
 };
 
 /* Owns, at the destination, each leaf table that an entry will move to. */
-static int own_destination(struct mm *mm, const struct move *m)
+static int own_destination(struct mm *mm, const struct move *m) __must_hold_shared(&mm->lock)
 {
 	u64 len = min(m->old_len, m->new_len);
 
@@ -30,7 +30,7 @@ static int own_destination(struct mm *mm, const struct move *m)
 	return 0;
 }
 
-static void move_entries(struct mm *mm, const struct move *m)
+static void move_entries(struct mm *mm, const struct move *m) __must_hold_shared(&mm->lock)
 {
 	u64 len = min(m->old_len, m->new_len);
 	struct slot s;
@@ -53,7 +53,7 @@ static void move_entries(struct mm *mm, const struct move *m)
 }
 
 /* Moves to m->new, which is free. The area at m->old covers the old range. */
-static long move_to(struct mm *mm, const struct move *m)
+static long move_to(struct mm *mm, const struct move *m) __must_hold(&mm->lock)
 {
 	struct area *a, *new;
 	struct area_kind kind;
@@ -102,7 +102,7 @@ static bool can_grow_in_place(const struct area *a, const struct move *m)
 	       a->end + more <= next->start - (next->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0);
 }
 
-static long grow(struct mm *mm, struct area *a, struct move *m)
+static long grow(struct mm *mm, struct area *a, struct move *m) __must_hold(&mm->lock)
 {
 	u64 more = (m->new_len - m->old_len) >> PAGE_SHIFT;
 	long at;
@@ -126,7 +126,7 @@ static long grow(struct mm *mm, struct area *a, struct move *m)
 }
 
 /* MREMAP_FIXED: whatever was at the new place goes. */
-static long move_fixed(struct mm *mm, struct move *m)
+static long move_fixed(struct mm *mm, struct move *m) __must_hold(&mm->lock)
 {
 	int err = unmap_range(mm, m->new, m->new + m->new_len);
 
@@ -152,7 +152,7 @@ static int check_area(const struct area *a, const struct move *m)
 }
 
 /* old_len 0: a second mapping of the same shared memory. */
-static long duplicate(struct mm *mm, struct area *a, struct move *m)
+static long duplicate(struct mm *mm, struct area *a, struct move *m) __must_hold(&mm->lock)
 {
 	struct area_kind kind = {area_index(a, m->old), a->flags, a->file};
 	struct area *new = area_new(&kind);
@@ -183,7 +183,7 @@ static u64 pages_more(const struct move *m)
 	return m->new_len > m->old_len ? (m->new_len - m->old_len) >> PAGE_SHIFT : 0;
 }
 
-static long remap_locked(struct mm *mm, struct move *m)
+static long remap_locked(struct mm *mm, struct move *m) __must_hold(&mm->lock)
 {
 	struct area *a;
 	int err = area_own(mm);

@@ -92,6 +92,7 @@ static int for_mms(struct mapping *m, u64 first,
 }
 
 static int own_edges(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
+    __must_hold(&mm->lock)
 {
 	(void)g;
 	return tree_own_edges(mm, start, end);

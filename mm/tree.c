@@ -281,6 +281,7 @@ int tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how)
 
 /* Puts a table where there was none. The parent is locked. */
 static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct page *table)
+    __must_hold(&parent->lock)
 {
 	atomic_store(&table->mapcount, 1);
 	table_note(parent, slot);
@@ -290,7 +291,7 @@ static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct p
 }
 
 /* Waits until nobody is about to replace an entry of a locked table. */
-static inline void wait_while_busy(struct page *table, const pte_t *pte)
+static inline void wait_while_busy(struct page *table, const pte_t *pte) __must_hold(&table->lock)
 {
 	while (unlikely(pte_busy(pte_load(pte)))) {
 		spin_unlock(&table->lock);
@@ -308,6 +309,7 @@ static struct page *unshare_table(struct mm *mm, pte_t *slot, struct page *new, 
 {
 	struct page *old = pfn_to_page(pte_pfn(pte_load(slot)));
 
+	spin_assert_held(&virt_to_page(slot)->lock);
 	spin_lock(&old->lock);
 	share_table(new, old);
 	spin_unlock(&old->lock);
@@ -359,7 +361,7 @@ pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va)
 	return pfn_to_virt(pte_pfn(e));
 }
 
-int tree_own(struct mm *mm, vaddr_t va, struct slot *s)
+int tree_own(struct mm *mm, vaddr_t va, struct slot *s) __no_lock_analysis /* locks at the end */
 {
 	pte_t *table = pfn_to_virt(mm->mmu.root);
 
@@ -412,7 +414,7 @@ void slot_replace(struct mm *mm, struct slot *s, pte_t new)
 	pte_store(s->pte, new);
 }
 
-pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s)
+pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s) __no_lock_analysis /* hand over hand */
 {
 	struct page *table = mm->root, *child;
 	u64 write = PTE_WRITE;

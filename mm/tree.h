@@ -77,13 +77,14 @@ static inline enum rss_kind pte_rss_kind(pte_t e)
 }
 
 /* The slow half of tree_own_child(): the entry is none, or lacks W. */
-pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va);
+pte_t *tree_own_child_slow(struct mm *mm, pte_t *slot, vaddr_t va) __must_hold_shared(&mm->lock);
 
 /*
  * The entries of the table below entry `slot` of an owned table, made, armed or copied so that it
  * is owned too. NULL: no memory.
  */
 static inline pte_t *tree_own_child(struct mm *mm, pte_t *slot, vaddr_t va)
+    __must_hold_shared(&mm->lock)
 {
 	pte_t e = pte_load(slot);
 
@@ -97,9 +98,10 @@ static inline pte_t *tree_own_child(struct mm *mm, pte_t *slot, vaddr_t va)
  * leaf entry, not busy, with its table locked; slot_put() ends that. The caller holds mm->lock. 0 or -ENOMEM:
  * what was owned on the way stays owned, which nobody can tell.
  */
-int __must_check tree_own(struct mm *mm, vaddr_t va, struct slot *s);
+int __must_check tree_own(struct mm *mm, vaddr_t va, struct slot *s) __must_hold_shared(&mm->lock)
+    __try_acquires(0, &s->table->lock);
 
-static inline void slot_put(struct slot *s)
+static inline void slot_put(struct slot *s) __releases(&s->table->lock)
 {
 	spin_unlock(&s->table->lock);
 }
@@ -108,11 +110,12 @@ static inline void slot_put(struct slot *s)
  * Fills an owned, locked leaf entry that is none with a frame that RSS counts as `kind`; empties one that is
  * not, and returns what it was. Live counts and RSS follow; mapcounts and flushing are the caller's.
  */
-void slot_fill(struct mm *mm, struct slot *s, pte_t new, enum rss_kind kind);
-pte_t slot_take(struct mm *mm, struct slot *s);
+void slot_fill(struct mm *mm, struct slot *s, pte_t new, enum rss_kind kind)
+    __must_hold(&s->table->lock);
+pte_t slot_take(struct mm *mm, struct slot *s) __must_hold(&s->table->lock);
 
 /* Replaces an owned, locked leaf entry by that of a private frame, RSS following. */
-void slot_replace(struct mm *mm, struct slot *s, pte_t new);
+void slot_replace(struct mm *mm, struct slot *s, pte_t new) __must_hold(&s->table->lock);
 
 /* Its place in the table. */
 static inline unsigned slot_index(const struct slot *s)
@@ -126,6 +129,7 @@ static inline unsigned slot_index(const struct slot *s)
  * changes a busy entry.
  */
 static inline void tree_flush_busy(struct mm *mm, struct page *table, vaddr_t start, vaddr_t end)
+    __must_hold(&table->lock) __no_lock_analysis /* gives it up in some cases only */
 {
 	bool far = mmu_elsewhere(&mm->mmu);
 
@@ -151,18 +155,19 @@ void tree_count(const struct page *table, struct tree_count *c);
  * Owns the tables that [start, end) covers only in part: until the next fork, emptying it cannot fail.
  * Caller holds mm->lock exclusive. 0 or -ENOMEM.
  */
-int __must_check tree_own_edges(struct mm *mm, vaddr_t start, vaddr_t end);
+int __must_check tree_own_edges(struct mm *mm, vaddr_t start, vaddr_t end) __must_hold(&mm->lock);
 
 /*
  * Empties [start, end): whole subtrees by dropping their reference, the tables at the edges after
  * owning their path. Caller holds mm->lock exclusive and flushes g. 0, or -ENOMEM with nothing
  * changed: only where an edge lies in a shared table.
  */
-int __must_check tree_zap(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g);
+int __must_check tree_zap(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
+    __must_hold(&mm->lock);
 
 /* Owns each path of [start, end) that has a leaf table. Caller holds mm->lock exclusive. 0 or
  * -ENOMEM. */
-int __must_check tree_own_range(struct mm *mm, vaddr_t start, vaddr_t end);
+int __must_check tree_own_range(struct mm *mm, vaddr_t start, vaddr_t end) __must_hold(&mm->lock);
 
 /*
  * Owns each path of [start, end) that has a leaf table, and calls fn with each non-empty leaf
@@ -171,7 +176,7 @@ int __must_check tree_own_range(struct mm *mm, vaddr_t start, vaddr_t end);
  */
 typedef void (*tree_leaf_fn)(struct mm *mm, vaddr_t va, struct slot *s, void *arg);
 int __must_check tree_for_each(struct mm *mm, vaddr_t start, vaddr_t end, tree_leaf_fn fn,
-			       void *arg);
+			       void *arg) __must_hold(&mm->lock);
 
 /* The first address in [va, end), a page's, whose leaf entry is not none; `end` where there is
  * none. */
@@ -182,9 +187,10 @@ vaddr_t tree_next(const struct mm *mm, vaddr_t va, vaddr_t end);
  * there is none. Nothing is owned, but the table where the search ended is locked, so that the
  * entry and its frame stay; slot_put() ends that. Caller holds mm->lock.
  */
-pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s);
+pte_t tree_find(struct mm *mm, vaddr_t va, struct slot *s) __must_hold_shared(&mm->lock)
+    __acquires(&s->table->lock);
 /* The same, with the lock gone: what it says of the frame may be over. */
-pte_t tree_lookup(struct mm *mm, vaddr_t va);
+pte_t tree_lookup(struct mm *mm, vaddr_t va) __must_hold_shared(&mm->lock);
 
 /* A new table of this level, empty, with no reference but the caller's. NULL: no memory. */
 struct page *table_alloc(unsigned level) __must_check;

@@ -138,7 +138,7 @@ static void array_copy(struct fd_array *to, const struct fd_array *from)
  * Makes the table's array its own, so that a descriptor may be changed. Called and returns under
  * t->lock, which it drops meanwhile where the array has to be copied. 0 or -ENOMEM.
  */
-static int array_own(struct fd_table *t)
+static int array_own(struct fd_table *t) __must_hold(&t->lock)
 {
 	while (atomic_load_acquire(&t->array->refs) > 1) {
 		u32 size = used_size(t->array);
@@ -292,7 +292,7 @@ int fd_table_exec(void)
 	return err;
 }
 
-struct file *fd_get_any(s32 fd)
+struct file *fd_get_any(s32 fd) __no_lock_analysis /* locks only where the table is shared */
 {
 	struct fd_table *t = current->files;
 	bool shared = atomic_load(&t->refs) > 1;
@@ -325,7 +325,7 @@ struct file *fd_get(s32 fd)
 
 /* Grows the table's own array to hold descriptor `fd`. Called and returns under t->lock, which it drops
  * meanwhile. */
-static int table_grow(struct fd_table *t, u32 fd)
+static int table_grow(struct fd_table *t, u32 fd) __must_hold(&t->lock)
 {
 	struct fd_array *a = t->array;
 	u32 size = a->size, old;
@@ -359,7 +359,7 @@ static int table_grow(struct fd_table *t, u32 fd)
 }
 
 /* Makes the table's array its own and large enough for `fd`. As table_grow(). 0 or -ENOMEM. */
-static int table_reach(struct fd_table *t, u32 fd)
+static int table_reach(struct fd_table *t, u32 fd) __must_hold(&t->lock)
 {
 	int err = array_own(t);
 
@@ -388,7 +388,7 @@ static void set_slot(struct fd_array *a, u32 fd, struct file *f, bool cloexec)
 
 /* The lowest free descriptor from `lowest` on, in an array that is the table's own; or an errno. As
  * table_grow(). */
-static s32 find_free(struct fd_table *t, u32 lowest)
+static s32 find_free(struct fd_table *t, u32 lowest) __must_hold(&t->lock)
 {
 	for (;;) {
 		struct fd_array *a;

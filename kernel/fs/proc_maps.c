@@ -77,6 +77,7 @@ static int sum_page(const struct page_view *v, void *arg)
 
 /* Adds up [start, end). Caller holds mm->lock; others get the CPU in between. */
 static void sum_range(struct mm *mm, vaddr_t start, vaddr_t end, struct mem_sum *sum)
+    __must_hold_shared(&mm->lock)
 {
 	while (start < end) {
 		vaddr_t next = min(end, start + SUM_STEP);

@@ -62,7 +62,7 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, loff_t pos)
  * A file's own position moves under pos_lock where anybody else may use the file at the same time.
  * What has no position (a pipe, a terminal) may block for ever, and is not locked.
  */
-static bool pos_begin(struct file *f)
+static bool pos_begin(struct file *f) __no_lock_analysis /* locks where it must */
 {
 	if (!f->ops->seek)
 		return false;
@@ -73,7 +73,7 @@ static bool pos_begin(struct file *f)
 	return true;
 }
 
-static void pos_end(struct file *f, bool locked)
+static void pos_end(struct file *f, bool locked) __no_lock_analysis
 {
 	if (locked)
 		rwsem_write_unlock(&f->pos_lock);

@@ -11,6 +11,37 @@
 #define __force
 #endif
 
+/*
+ * Which lock guards what, for clang's -Wthread-safety; see kernel/lock.h. CALF_EXACT_GUARDS: this clang
+ * lets a field name another of its struct. An older one asks only that some lock be held.
+ */
+#ifdef __clang__
+#define __lock_attr(x) __attribute__((x))
+#else
+#define __lock_attr(x)
+#endif
+#ifdef CALF_EXACT_GUARDS
+#define __guarded_by(l)	   __lock_attr(guarded_by(l))
+#define __pt_guarded_by(l) __lock_attr(pt_guarded_by(l))
+#else
+#define __guarded_by(l)	   __lock_attr(guarded_var)
+#define __pt_guarded_by(l) __lock_attr(pt_guarded_var)
+#endif
+#define __guarded_by_global(l)	   __lock_attr(guarded_by(l))
+#define __pt_guarded_by_global(l)  __lock_attr(pt_guarded_by(l))
+#define __capability(name)	   __lock_attr(capability(name))
+#define __acquires(...)		   __lock_attr(acquire_capability(__VA_ARGS__))
+#define __acquires_shared(...)	   __lock_attr(acquire_shared_capability(__VA_ARGS__))
+#define __try_acquires(...)	   __lock_attr(try_acquire_capability(__VA_ARGS__))
+#define __releases(...)		   __lock_attr(release_capability(__VA_ARGS__))
+#define __releases_shared(...)	   __lock_attr(release_shared_capability(__VA_ARGS__))
+#define __assert_holds(...)	   __lock_attr(assert_capability(__VA_ARGS__))
+#define __assert_holds_shared(...) __lock_attr(assert_shared_capability(__VA_ARGS__))
+#define __must_hold(...)	   __lock_attr(requires_capability(__VA_ARGS__))
+#define __must_hold_shared(...)	   __lock_attr(requires_shared_capability(__VA_ARGS__))
+#define __excludes(...)		   __lock_attr(locks_excluded(__VA_ARGS__))
+#define __no_lock_analysis	   __lock_attr(no_thread_safety_analysis)
+
 #define __must_check   __attribute__((warn_unused_result))
 #define __noreturn     __attribute__((noreturn))
 #define __packed       __attribute__((packed))

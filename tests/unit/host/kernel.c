@@ -98,6 +98,26 @@ void lock_order_release(const void *lock, enum lock_rank rank)
 	panic("lock %p (rank %u) released, and not held", lock, rank);
 }
 
+void lock_order_assert_held(const void *lock)
+{
+	unsigned i = 0;
+
+	while (i < nr_held && held[i] != lock)
+		i++;
+	if (i == nr_held)
+		panic("lock %p is not held", lock);
+}
+
+void lock_order_sleep_assert_held(enum lock_rank rank)
+{
+	unsigned i = 0;
+
+	while (i < nr_held && held_rank[i] != rank)
+		i++;
+	if (i == nr_held)
+		panic("no lock of rank %u is held", rank);
+}
+
 void lock_order_may_sleep(void)
 {
 	for (unsigned i = 0; i < nr_held; i++)
