@@ -14,6 +14,7 @@
  *	heir	Who is handed the futex of a dead owner writes the word itself, for it has the
  *		memory that the dead one may have left. It hangs on the chain till it has, as a
  *		waiter whose owner is itself: whoever comes in between finds the owner there.
+ *		One that cannot write it leaves it to the next.
  */
 #include "kernel/futex.h"
 
@@ -80,6 +81,7 @@ struct attempt {
 	struct futex_chain *chain;
 	u32 word;	    /* as read outside the lock */
 	struct task *owner; /* that it names, referenced, or NULL */
+	bool owner_is_kthread;
 	bool try;
 };
 
@@ -108,18 +110,28 @@ static int find_owner(const struct attempt *a, u32 word, struct task **owner)
 	}
 	if ((word ^ a->word) & FUTEX_TID_MASK)
 		return AGAIN;
+	/* The word was read again after the look-up: who was not found then has left it so. */
 	if (!a->owner)
 		return -ESRCH;
-	return a->owner->proc->kthread ? -EPERM : 0;
+	return a->owner_is_kthread ? -EPERM : 0;
 }
 
-/* The owner is on its way out: it either finds w or has looked already. */
-static int owner_exits(struct futex_waiter *w, const struct task *owner)
+/*
+ * The owner is on its way out: it either finds w or has looked already. Once it has left its memory it
+ * changes the word no more, but may have done so after that was read as `word`: only where it still
+ * stands there is it the word of one who is gone.
+ */
+static int owner_exits(const struct attempt *a, struct futex_waiter *w, u32 word)
 {
-	bool gone = !atomic_load(&owner->mm);
+	bool gone = !atomic_load_acquire(&w->owner->mm);
+	u32 now;
 
 	drop_owner(w);
-	return gone ? -ESRCH : AGAIN;
+	if (!gone)
+		return AGAIN;
+	if (futex_peek(&now, a->addr))
+		return FAULT;
+	return now == word ? -ESRCH : AGAIN;
 }
 
 /* 0: the futex is the current task's; or HUNG, AGAIN, FAULT, an errno. Under the chain's lock. */
@@ -142,14 +154,32 @@ static int attempt_locked(const struct attempt *a, struct futex_waiter *w)
 		err = set_word(a->addr, word, word | FUTEX_WAITERS);
 		if (err)
 			return err;
+		word |= FUTEX_WAITERS;
 	}
 	if (a->try)
 		return -EAGAIN;
 	set_owner(w, owner);
 	if (atomic_load(&owner->exiting))
-		return owner_exits(w, owner);
+		return owner_exits(a, w, word);
 	futex_hang(w, a->chain);
 	return HUNG;
+}
+
+/* Finds the owner by a->word. A reference to a task does not keep its process. */
+static void look_up_owner(struct attempt *a)
+{
+	s32 tid = (s32)(a->word & FUTEX_TID_MASK);
+
+	a->owner = NULL;
+	if (!tid)
+		return;
+	spin_lock(&tasks_lock);
+	a->owner = task_lookup(tid);
+	if (a->owner) {
+		task_get(a->owner);
+		a->owner_is_kthread = a->owner->proc->kthread;
+	}
+	spin_unlock(&tasks_lock);
 }
 
 static int attempt(struct attempt *a, struct futex_waiter *w)
@@ -158,7 +188,7 @@ static int attempt(struct attempt *a, struct futex_waiter *w)
 
 	if (user_load32(&a->word, a->addr))
 		return -EFAULT;
-	a->owner = a->word & FUTEX_TID_MASK ? task_find((s32)(a->word & FUTEX_TID_MASK)) : NULL;
+	look_up_owner(a);
 	spin_lock(&a->chain->lock);
 	err = attempt_locked(a, w);
 	spin_unlock(&a->chain->lock);
@@ -167,6 +197,25 @@ static int attempt(struct attempt *a, struct futex_waiter *w)
 	if (err == FAULT)
 		err = futex_fault_in(a->addr, true) ? -EFAULT : AGAIN;
 	return err;
+}
+
+/* The current owner is gone: w's task is the next, and writes the word itself. Under the chain's lock. */
+static void make_heir(struct futex_chain *c, struct futex_waiter *w)
+{
+	change_owner(c, w->key, w->task);
+	atomic_store(&w->woken, true);
+	waitq_wake_all(&w->q);
+}
+
+/* The first of those that wait for t to give up this futex, or any one where key is NULL, is its heir.
+ * Under the chain's lock. */
+static void bequeath(struct futex_chain *c, const struct task *t, const struct futex_key *key)
+{
+	struct futex_waiter *w;
+
+	list_for_each (w, &c->waiters, link)
+		if (w->owner == t && (!key || futex_same_key(w->key, *key)))
+			make_heir(c, w);
 }
 
 /* The heir's word. Under the chain's lock; 0 or FAULT. */
@@ -204,9 +253,11 @@ static long inherit(struct futex_waiter *w, u32 __user *addr)
 	}
 	if (!err)
 		return 0;
-	/* The memory has gone: nobody who waits for the word can have it. */
+	/* The memory has gone, or is to be read only: others may have it where they mapped it, and
+	 * if not, find that out in their turn. */
 	spin_lock(&c->lock);
 	list_del(&w->link);
+	bequeath(c, w->task, &w->key);
 	drop_owner(w);
 	spin_unlock(&c->lock);
 	return err;
@@ -300,27 +351,13 @@ long futex_unlock_pi(u32 __user *addr, bool private)
 	return err;
 }
 
-/* Makes heirs of the first waiters for t's futexes on this chain. Under its lock. */
-static void bequeath(struct futex_chain *c, const struct task *t)
-{
-	struct futex_waiter *w;
-
-	list_for_each (w, &c->waiters, link) {
-		if (w->owner != t)
-			continue;
-		change_owner(c, w->key, w->task);
-		atomic_store(&w->woken, true);
-		waitq_wake_all(&w->q);
-	}
-}
-
 void futex_exit_pi(struct task *t)
 {
 	struct futex_chain *c;
 
 	for (unsigned i = 0; (c = futex_chain_at(i)); i++) {
 		spin_lock(&c->lock);
-		bequeath(c, t);
+		bequeath(c, t, NULL);
 		spin_unlock(&c->lock);
 	}
 }

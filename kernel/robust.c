@@ -46,35 +46,36 @@ SYSCALL3(get_robust_list, s32, pid, u64 __user *, head, size_t __user *, len)
 	return 0;
 }
 
-/* `pending`: the task was about to lock or unlock it. */
-static void mark_owner_dead(struct task *t, u32 __user *word, bool pi, bool pending)
+/* `pending`: the task was about to lock or unlock it. False: the word is not there, or not a word. */
+static bool mark_owner_dead(struct task *t, u32 __user *word, bool pi, bool pending)
 {
 	u32 value, seen;
 
 	if (((u64)word & 3) || user_load32(&value, word))
-		return;
+		return false;
 	/* It had unlocked the word, and did not come to wake anybody. */
 	if (pending && !pi && !value) {
 		(void)futex_wake_addr(word, 1);
-		return;
+		return true;
 	}
 	while ((value & FUTEX_TID_MASK) == (u32)t->tid) {
 		if (user_cmpxchg32(word, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen))
-			return;
+			return false;
 		if (seen == value) {
 			if (!pi && value & FUTEX_WAITERS)
 				(void)futex_wake_addr(word, 1);
-			return;
+			return true;
 		}
 		value = seen;
 	}
+	return true;
 }
 
-static void mark_entry(struct task *t, u64 entry, s64 offset, bool pending)
+static bool mark_entry(struct task *t, u64 entry, s64 offset, bool pending)
 {
 	u64 word = (entry & ~ENTRY_PI) + (u64)offset;
 
-	mark_owner_dead(t, (u32 __user *)word, entry & ENTRY_PI, pending);
+	return mark_owner_dead(t, (u32 __user *)word, entry & ENTRY_PI, pending);
 }
 
 void futex_exit_robust(struct task *t)
@@ -89,15 +90,20 @@ void futex_exit_robust(struct task *t)
 	entry = head.next;
 	for (int i = 0; i < ROBUST_LIMIT && (entry & ~ENTRY_PI) != (u64)uhead; i++) {
 		u64 next;
+		bool broken;
 
-		/* Before the word is given up: its new owner may free the entry. */
-		if (copy_from_user(&next, (const void __user *)(entry & ~ENTRY_PI), sizeof(next)))
+		/* Before the word is given up: its new owner may free the entry. Where it cannot be
+		 * read the list ends, but this entry is one of it. */
+		broken =
+		    copy_from_user(&next, (const void __user *)(entry & ~ENTRY_PI), sizeof(next));
+		if (((entry ^ head.pending) & ~ENTRY_PI) &&
+		    !mark_entry(t, entry, head.futex_offset, false))
 			return;
-		if ((entry ^ head.pending) & ~ENTRY_PI)
-			mark_entry(t, entry, head.futex_offset, false);
+		if (broken)
+			return;
 		entry = next;
 		cond_resched();
 	}
 	if (head.pending & ~ENTRY_PI)
-		mark_entry(t, head.pending, head.futex_offset, true);
+		(void)mark_entry(t, head.pending, head.futex_offset, true);
 }

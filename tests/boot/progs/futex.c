@@ -467,6 +467,8 @@ TEST(pi_alone)
 	EQ(word, me | FUTEX_OWNER_DIED);
 	OK(UNLOCK(&word));
 	EQ(word, 0);
+	word = 2; /* a thread of the kernel's */
+	FAILS(LOCK(&word), EPERM);
 	FAILS(futex((uint32_t *)((char *)&word + 1), FUTEX_LOCK_PI, 0, NULL, NULL, 0), EINVAL);
 	FAILS(futex((uint32_t *)8, FUTEX_LOCK_PI | PRIVATE, 0, NULL, NULL, 0), EFAULT);
 }
@@ -630,6 +632,62 @@ TEST(pi_owner_dies)
 	FAILS(LOCK(&word), ESRCH);
 }
 
+struct heir {
+	pthread_t thread;
+	uint32_t *addr;
+	volatile pid_t tid;
+	volatile int err, leave;
+};
+
+static void *be_heir(void *arg)
+{
+	struct heir *h = arg;
+
+	h->tid = tid_now();
+	h->err = LOCK(h->addr) ? errno : -1;
+	while (!h->leave)
+		sleep_ms(1);
+	return NULL;
+}
+
+static void await_error(struct heir *h, int err)
+{
+	for (int i = 0; i < 1000 && !h->err; i++)
+		sleep_ms(1);
+	EQ(h->err, err);
+}
+
+static void heir_ends(struct heir *h)
+{
+	h->leave = 1;
+	join(h->thread);
+}
+
+/* Heirs that cannot write the word leave it to one another. */
+TEST(pi_heirs_without_memory)
+{
+	uint32_t *page = map_private(PAGE);
+	struct heir h[3];
+
+	for (int i = 0; i < 3; i++) {
+		h[i] = (struct heir){.addr = page};
+		h[i].thread = start(be_heir, &h[i]);
+		if (i)
+			await_sleep(&h[i].tid);
+		else
+			await_error(&h[i], -1);
+	}
+	OK(munmap(page, PAGE));
+	heir_ends(&h[0]);
+	await_error(&h[1], EFAULT);
+	/* Linux has the second wait for the first, which is no owner. */
+	if (on_calf())
+		await_error(&h[2], EFAULT);
+	heir_ends(&h[1]);
+	await_error(&h[2], EFAULT);
+	heir_ends(&h[2]);
+}
+
 static void *lock_and_go(void *arg)
 {
 	for (int i = 0; i < 200; i++) {
@@ -722,6 +780,78 @@ TEST(robust_list)
 	await_threads(1);
 	CHECK(!(nodes[1].word & FUTEX_OWNER_DIED));
 	EQ(nodes[2].word, FUTEX_OWNER_DIED);
+}
+
+/* A list in memory that a child's parent sees. */
+struct shared_list {
+	struct robust_list_head head;
+	struct node node;
+	volatile int locked;
+};
+
+static void own_and_go(struct shared_list *s)
+{
+	s->head.futex_offset = offsetof(struct node, word);
+	s->head.list.next = (void *)((uintptr_t)&s->node.list | 1); /* a PI futex */
+	s->node.list.next = &s->head.list;
+	OK(syscall(SYS_set_robust_list, &s->head, sizeof(s->head)));
+	OK(futex(&s->node.word, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+	s->locked = 1;
+}
+
+/* Who comes while the owner ends waits for it or finds the lock free: it never has an owner that is not
+ * there. */
+TEST(pi_owner_about_to_die)
+{
+	struct shared_list *s = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	uint32_t *w = &s->node.word;
+
+	for (int round = 0; goes_on(round, 150); round++) {
+		pid_t p;
+
+		s->locked = 0;
+		p = CHILD(own_and_go(s));
+		while (!s->locked)
+			sched_yield();
+		for (volatile int i = 0; i < round * 64; i++)
+			;
+		OK(futex(w, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+		EQ(*w & ~FUTEX_WAITERS, (uint32_t)getpid() | FUTEX_OWNER_DIED);
+		OK(futex(w, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+		EQ(*w, 0);
+		JOIN(p);
+	}
+}
+
+/*
+ * Four pages: entries, their words, entries that cannot be read, their words. A good entry, then one of
+ * those, and one that is pending.
+ */
+static void own_list_that_breaks(char *page)
+{
+	struct robust_list_head *h = (void *)page;
+	struct robust_list *good = (void *)(page + 256), *bad = (void *)(page + 2 * PAGE + 256);
+
+	h->futex_offset = PAGE;
+	h->list.next = good;
+	h->list_op_pending = good + 1;
+	good[0].next = bad;
+	OK(mprotect(page + 2 * PAGE, PAGE, PROT_NONE));
+	OK(syscall(SYS_set_robust_list, h, sizeof(*h)));
+}
+
+/* An entry whose link cannot be read is the last one, but is one. The pending one is then none. */
+TEST(robust_list_that_breaks)
+{
+	char *page = map_anon(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	uint32_t *good = (void *)(page + PAGE + 256), *pending = good + 2;
+	uint32_t *bad = (void *)(page + 3 * PAGE + 256);
+	pid_t p = CHILD(*good = *bad = *pending = getpid(); own_list_that_breaks(page));
+
+	JOIN(p);
+	EQ(*good, FUTEX_OWNER_DIED);
+	EQ(*bad, FUTEX_OWNER_DIED);
+	EQ(*pending, p);
 }
 
 TEST(robust_list_that_loops)
