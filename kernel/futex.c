@@ -40,7 +40,7 @@ static struct futex_chain chains[NR_CHAINS];
 
 struct futex_chain *futex_chain_of(struct futex_key key)
 {
-	u64 hash = ((u64)key.object ^ key.offset) * 0x9e3779b97f4a7c15ull;
+	u64 hash = (key.object * 0xc2b2ae3d27d4eb4full ^ key.offset) * 0x9e3779b97f4a7c15ull;
 
 	return &chains[hash >> 58];
 }
@@ -57,13 +57,9 @@ bool futex_same_key(struct futex_key a, struct futex_key b)
 
 static struct futex_key key_of(const u32 __user *addr, bool private)
 {
-	struct futex_key key = {current->mm, (u64)addr};
-	struct mapping *map = NULL;
+	struct futex_key key;
 
-	if (!private)
-		map = mm_shared_mapping(current->mm, (vaddr_t)addr, &key.offset);
-	if (map)
-		key.object = map;
+	key.object = mm_name_word(current->mm, (vaddr_t)addr, private, &key.offset);
 	return key;
 }
 

@@ -7,10 +7,10 @@
 #define FUTEX_OWNER_DIED 0x40000000u
 #define FUTEX_WAITERS	 0x80000000u
 
-/* The object is compared, never followed: it may be gone while somebody waits for it. */
+/* What a word is: see mm_name_word(). The object may be gone while somebody waits. */
 struct futex_key {
-	const void *object; /* a struct mapping or a struct mm */
-	u64 offset;	    /* in it */
+	u64 object;
+	u64 offset; /* in it */
 };
 
 struct futex_chain {

@@ -3,6 +3,7 @@
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
 #include "mm/area.h"
+#include "mm/pagecache.h"
 #include "mm/tree.h"
 
 /*
@@ -53,17 +54,32 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write)
 	return done || !len ? (ssize_t)done : -EFAULT;
 }
 
-struct mapping *mm_shared_mapping(struct mm *mm, vaddr_t va, u64 *offset)
+/* The number of what has its own in *name, which it gets where that is the first time. */
+static u64 number_of(u64 *name)
 {
-	struct mapping *map = NULL;
-	const struct area *a;
+	static u64 last; /* atomic */
+	u64 old = atomic_load(name), new;
 
+	if (old)
+		return old;
+	new = atomic_inc(&last);
+	return atomic_cas(name, &old, new) ? new : old;
+}
+
+u64 mm_name_word(struct mm *mm, vaddr_t va, bool private, u64 *offset)
+{
+	const struct area *a;
+	u64 name = 0;
+
+	*offset = va;
+	if (private)
+		return number_of(&mm->name);
 	rwsem_read_lock(&mm->lock);
 	a = area_at(mm, va);
 	if (a && a->flags & VM_SHARED && a->map) {
-		map = a->map;
+		name = number_of(&a->map->name);
 		*offset = area_index(a, va) << PAGE_SHIFT | (va & ~PAGE_MASK);
 	}
 	rwsem_read_unlock(&mm->lock);
-	return map;
+	return name ? name : number_of(&mm->name);
 }

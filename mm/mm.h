@@ -69,6 +69,7 @@ struct mm {
 	bool no_aslr;
 	s16 oom_score_adj;
 	bool oom_victim; /* its memory is about to come back */
+	u64 name;	 /* mm_name_word()'s; 0: not asked for yet. Atomic. */
 };
 
 /* Access that a fault asks for, and protection of areas: Linux's PROT_ values. */
@@ -135,10 +136,11 @@ long mm_populate(struct mm *mm, vaddr_t addr, u64 len);
 ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
 
 /*
- * The mapping that is shared at va, and by *offset the byte of it that lies there; NULL, with
- * *offset left alone, where memory is private or there is none. Not referenced.
+ * Names the byte at va for all who reach it: an object and an offset in it. Of shared memory that is its
+ * mapping, of any other, and where the caller says `private`, the mm with va itself. Objects are named by
+ * numbers, none of which comes a second time: a name stays good when what it named has gone.
  */
-struct mapping *mm_shared_mapping(struct mm *mm, vaddr_t va, u64 *offset);
+u64 mm_name_word(struct mm *mm, vaddr_t va, bool private, u64 *offset);
 
 static inline u64 mm_rss(const struct mm *mm)
 {

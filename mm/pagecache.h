@@ -16,6 +16,7 @@ struct mapping {
 	u32 areas; /* areas that map it, in all mms. Atomic. */
 	u32 shared_writable; /* of those, shared and writable. Atomic. */
 	bool shmem;	     /* pages count as RssShmem rather than RssFile */
+	u64 name;	     /* mm_name_word()'s; 0: not asked for yet. Atomic. */
 };
 
 void mapping_init(struct mapping *m, bool shmem);

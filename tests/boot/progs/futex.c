@@ -360,6 +360,33 @@ TEST(shared_words)
 	JOIN(p);
 }
 
+static void *wait_for_shared(void *arg)
+{
+	struct waiter *w = arg;
+	struct timespec ts = {0, 300000000};
+
+	w->tid = tid_now();
+	FAILS(futex(w->addr, FUTEX_WAIT, 0, &ts, NULL, 0), ETIMEDOUT);
+	return NULL;
+}
+
+/* What is mapped where somebody waits for what was there before is another thing. */
+TEST(shared_words_that_went)
+{
+	uint32_t *p = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct waiter w = {.addr = p};
+
+	w.thread = start(wait_for_shared, &w);
+	await_sleep(&w.tid);
+	for (int i = 0; i < 8; i++) {
+		OK(munmap(p, PAGE));
+		REQUIRE(mmap(p, PAGE, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+		EQ(futex(p, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+	}
+	join(w.thread);
+}
+
 /* ---- how waits end otherwise ---- */
 
 static void *wait_till(void *arg)
