@@ -169,12 +169,14 @@ void signal_end_others(struct task *t)
 	struct process *p = t->proc;
 	struct task *other;
 
-	/* A stop that waits for those that now die is over. */
-	p->stop_sig = 0;
-	t->stopped = t->stop_taken = false;
+	t->stop_taken = false;
 	list_for_each (other, &p->threads, thread_link)
 		if (other != t)
 			kill_task(other);
+	/* A stop that is under way goes on: none counts as stopped now. The others count when they
+	 * exit, t when it comes to stop, and the last of them tells the parent. */
+	if (p->stop_sig)
+		p->stop_left = p->nr_live;
 }
 
 static void resume(struct process *p)
@@ -258,6 +260,16 @@ static bool takes(const struct task *t, int sig)
 	return taken_by(t) & SIGMASK(sig);
 }
 
+/*
+ * Attends to nothing but SIGKILL until SIGCONT has it go on. That it has yet to stop is no
+ * difference, since it will before it looks at signals, but for one that runs: it may have come from
+ * there just now.
+ */
+static bool is_stopped(const struct task *t)
+{
+	return t->stopped || (t->proc->stop_sig && t != current && !READ_ONCE(t->on_cpu));
+}
+
 /* The task that should take a signal of the whole process: the leader if it can, and rather one
  * that has nothing else to attend to. */
 static struct task *receiver(struct process *p, int sig)
@@ -265,7 +277,7 @@ static struct task *receiver(struct process *p, int sig)
 	struct task *t, *found = NULL;
 
 	list_for_each (t, &p->threads, thread_link) {
-		if (!takes(t, sig))
+		if (!takes(t, sig) || (sig != SIGKILL && is_stopped(t)))
 			continue;
 		if (!(atomic_load(&t->work) & WORK_SIGNAL))
 			return t;
@@ -297,8 +309,7 @@ static void notify_receiver(struct process *p, struct task *t, int sig)
 
 	if (!t)
 		t = receiver(p, sig);
-	/* One that is stopped attends to nothing but SIGKILL until SIGCONT has it go on. */
-	if (!t || !takes(t, sig) || (p->stop_sig && sig != SIGKILL))
+	if (!t || !takes(t, sig) || (sig != SIGKILL && is_stopped(t)))
 		return;
 	kills =
 	    sig == SIGKILL || (handler_of(p, sig) == SIG_DFL &&

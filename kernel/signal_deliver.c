@@ -97,17 +97,25 @@ static void stop(struct process *p, int sig) __releases(&p->sighand_lock)
 	join_stop(p, current);
 }
 
-/* A stop signal other than SIGSTOP does nothing to a group that nobody could continue. */
-static bool stop_is_void(struct process *p, int sig)
+/*
+ * A stop signal other than SIGSTOP does nothing to a group that nobody could continue. Drops the
+ * process's sighand_lock for the look; SIGCONT or SIGKILL may come meanwhile, and each outdates the
+ * stop.
+ */
+static bool stop_is_void(struct process *p, struct task *t)
 {
-	bool orphaned;
+	bool is_void;
 
-	if (sig == SIGSTOP)
-		return false;
+	t->stop_taken = true;
+	spin_unlock(&p->sighand_lock);
 	spin_lock(&tasks_lock);
-	orphaned = group_is_orphaned(p->pgid, NULL);
+	is_void = group_is_orphaned(p->pgid, NULL);
 	spin_unlock(&tasks_lock);
-	return orphaned;
+	spin_lock(&p->sighand_lock);
+	if (!t->stop_taken)
+		is_void = true;
+	t->stop_taken = false;
+	return is_void;
 }
 
 enum outcome { NOTHING_LEFT, CALL_HANDLER, LOOK_AGAIN };
@@ -119,21 +127,10 @@ static void default_action(struct process *p, int sig) __releases(&p->sighand_lo
 	case DEFAULT_IGNORE:
 		break;
 	case DEFAULT_STOP:
-		if (signal_unkillable(p))
+		if (signal_unkillable(p) || (sig != SIGSTOP && stop_is_void(p, current)))
 			break;
-		current->stop_taken = true;
-		spin_unlock(&p->sighand_lock);
-		if (stop_is_void(p, sig))
-			return;
-		spin_lock(&p->sighand_lock);
-		/* The lock was dropped: SIGCONT or SIGKILL may have come, and each outdates the
-		 * stop. */
-		if (current->stop_taken) {
-			current->stop_taken = false;
-			stop(p, sig);
-			return;
-		}
-		break;
+		stop(p, sig);
+		return;
 	default:
 		if (!signal_unkillable(p))
 			signal_end_group(p, sig);

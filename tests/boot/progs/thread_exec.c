@@ -82,6 +82,63 @@ TEST(killed_while_executing)
 	}
 }
 
+HELPER(linger)
+{
+	sleep_ms(60000);
+	return 7;
+}
+
+/* Executes a program slowly, for all that it has to copy. */
+NORETURN static void *exec_much(void *arg)
+{
+	static char *argv[202] = {"thread", "--linger"};
+	static char long_arg[8192];
+
+	memset(long_arg, 'a', sizeof(long_arg) - 1);
+	for (int i = 2; i < 201; i++)
+		argv[i] = long_arg;
+	sleep_ms(20);
+	execve("/proc/self/exe", argv, environ);
+	say("# exec: errno %d", errno);
+	_exit(1);
+}
+
+static bool gives_status(pid_t p, int *status, int options)
+{
+	for (int i = 0; i < 4000; i++) {
+		if (waitpid(p, status, options | WNOHANG) == p)
+			return true;
+		sleep_ms(1);
+	}
+	return false;
+}
+
+/* Whether a stop comes before, under or after an execution: it stops the process, and once. Linux loses
+ * some of those that come under it. */
+TEST(stopped_while_executing)
+{
+	for (int round = 0; goes_on(round, 40); round++) {
+		pid_t p = CHILD(company(); start(exec_much, NULL); sleep_long(NULL));
+		int status;
+
+		sleep_ms(36 + round / 5);
+		for (volatile int i = 0; i < round % 5 * 30000; i++)
+			;
+		OK(kill(p, SIGSTOP));
+		if (gives_status(p, &status, WUNTRACED)) {
+			EQ(status, SIGSTOP << 8 | 0x7f);
+			sleep_ms(2);
+			EQ(waitpid(p, &status, WUNTRACED | WNOHANG), 0);
+			OK(kill(p, SIGCONT));
+			CHECK(gives_status(p, &status, WCONTINUED) && WIFCONTINUED(status));
+		} else {
+			CHECK(!on_calf());
+		}
+		OK(kill(p, SIGKILL));
+		EQ(status_of(p), SIGKILL);
+	}
+}
+
 static void *exec_nothing(void *arg)
 {
 	FAILS(execl("/no/such/program", "x", NULL), ENOENT);
@@ -149,6 +206,66 @@ TEST(vfork_stops_one)
 
 	JOIN(CHILD(start(spin, (void *)&count); sleep_ms(5);
 		   join(start(vfork_and_wait, (void *)&count))));
+}
+
+struct parting {
+	volatile pid_t tid;
+	volatile int parted, leave;
+};
+
+static void *vfork_long(void *arg)
+{
+	struct parting *v = arg;
+
+	v->tid = tid_now();
+	if (vfork() == 0) {
+		struct timespec ts = {0, 1000000};
+
+		v->parted = 1;
+		while (!v->leave)
+			syscall(SYS_nanosleep, &ts, NULL);
+		syscall(SYS_exit_group, 0);
+	}
+	return sleep_long(NULL);
+}
+
+static void await_state(pid_t pid, pid_t tid, char state)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	for (int i = 0; i < 4000; i++) {
+		if (slurp(path, text, sizeof(text)) > 0 && strrchr(text, ')')[2] == state)
+			return;
+		sleep_ms(1);
+	}
+	CHECK(!"it does not come to this state");
+}
+
+/* A stop is not done before each thread has, and what comes meanwhile waits for SIGCONT; not SIGKILL. */
+TEST(stop_waits_for_vfork)
+{
+	for (int killed = 0; killed < 2; killed++) {
+		struct parting *v = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+		pid_t p = CHILD(start(vfork_long, v); sleep_long(NULL));
+		int status;
+
+		while (!v->parted)
+			sleep_ms(1);
+		await_state(p, v->tid, 'D');
+		OK(kill(p, SIGSTOP));
+		await_state(p, p, 'T');
+		EQ(waitpid(p, &status, WUNTRACED | WNOHANG), 0);
+		OK(kill(p, killed ? SIGKILL : SIGTERM));
+		if (!killed) {
+			v->leave = 1;
+			EQ(waitpid(p, &status, WUNTRACED), p);
+			EQ(status, SIGSTOP << 8 | 0x7f);
+			OK(kill(p, SIGCONT));
+		}
+		EQ(status_of(p), killed ? SIGKILL : SIGTERM);
+		v->leave = 1;
+	}
 }
 
 static void *leave_child(void *arg)
