@@ -22,9 +22,17 @@ struct task *proc_task(const struct proc_node *n)
 
 bool proc_gone(const struct proc_node *n)
 {
-	/* Read without tasks_lock, which may not be taken where the dentry lock is held: it only
-	 * ever becomes true. */
-	return n->proc && READ_ONCE(n->proc->reaped);
+	bool gone;
+
+	/* Read without a lock: it only ever becomes true. */
+	if (!n->proc || READ_ONCE(n->proc->reaped))
+		return n->proc;
+	if (!n->tid)
+		return false;
+	spin_lock(&n->proc->sighand_lock);
+	gone = !proc_task(n);
+	spin_unlock(&n->proc->sighand_lock);
+	return gone;
 }
 
 void proc_owner(const struct proc_node *n, u32 *uid, u32 *gid)

@@ -67,6 +67,35 @@ TEST(in_proc)
 	idler_end(&j);
 }
 
+/* What was looked up while the thread was there is not found after it. */
+TEST(gone_from_proc)
+{
+	char path[4][96], text[512];
+	struct idler i;
+	int dir, stat;
+
+	idler_start(&i);
+	snprintf(path[0], sizeof(path[0]), "/proc/self/task/%d", i.tid);
+	snprintf(path[1], sizeof(path[1]), "/proc/self/task/%d/stat", i.tid);
+	snprintf(path[2], sizeof(path[2]), "/proc/%d", i.tid);
+	snprintf(path[3], sizeof(path[3]), "/proc/%d/status", i.tid);
+	for (int k = 0; k < 4; k++)
+		OK(access(path[k], F_OK));
+	dir = open(path[0], O_RDONLY | O_DIRECTORY);
+	stat = open(path[1], O_RDONLY);
+	REQUIRE(dir >= 0 && stat >= 0);
+	OK(faccessat(dir, "comm", F_OK, 0));
+	idler_end(&i);
+	await_threads(1);
+	for (int k = 0; k < 4; k++)
+		FAILS(access(path[k], F_OK), ENOENT);
+	FAILS(faccessat(dir, "comm", F_OK, 0), ENOENT);
+	FAILS(syscall(SYS_getdents64, dir, text, sizeof(text)), ENOENT);
+	FAILS(read(stat, text, sizeof(text)), ESRCH);
+	close(dir);
+	close(stat);
+}
+
 static void *name_me(void *arg)
 {
 	char name[16] = {0};
