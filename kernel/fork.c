@@ -127,7 +127,10 @@ static void copy_process(struct process *p)
 {
 	struct process *me = current->proc;
 
+	/* Others may be at it with prlimit(2). */
+	spin_lock(&me->sighand_lock);
 	memcpy(p->rlimits, me->rlimits, sizeof(p->rlimits));
+	spin_unlock(&me->sighand_lock);
 	p->euid = current->cred.euid;
 	p->egid = current->cred.egid;
 	p->membarrier_private = me->membarrier_private;

@@ -123,7 +123,7 @@ static void view_task(struct proc_view *v, const struct task *t)
 	v->exit_signal = t->exit_signal;
 }
 
-static void view_process(struct proc_view *v, const struct process *p)
+static void view_process(struct proc_view *v, struct process *p)
 {
 	v->pid = p->pid;
 	v->pgid = p->pgid;
@@ -137,7 +137,9 @@ static void view_process(struct proc_view *v, const struct process *p)
 		v->tty_nr = (u32)p->tty->dev;
 		v->tpgid = p->tty->pgrp;
 	}
+	spin_lock(&p->sighand_lock);
 	memcpy(v->rlimits, p->rlimits, sizeof(v->rlimits));
+	spin_unlock(&p->sighand_lock);
 }
 
 int proc_view(const struct proc_node *n, struct proc_view *v)

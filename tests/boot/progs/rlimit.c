@@ -10,6 +10,14 @@ static void limit(int what, rlim_t value)
 	EQ(setrlimit(what, &r), 0);
 }
 
+static rlim_t limit_of(int what)
+{
+	struct rlimit r;
+
+	EQ(getrlimit(what, &r), 0);
+	return r.rlim_cur;
+}
+
 TEST(get_and_set)
 {
 	struct rlimit r, again;
@@ -139,4 +147,27 @@ TEST(core_is_inherited_and_kept_by_exec)
 {
 	limit(RLIMIT_CORE, 0);
 	JOIN(CHILD(execl("/bin/busybox", "sh", "-c", "[ $(ulimit -c) = 0 ]", NULL)));
+}
+
+static void keep_changing(pid_t pid)
+{
+	for (rlim_t n = 100;; n = 300 - n) {
+		struct rlimit both = {n, n};
+
+		REQUIRE(prlimit(pid, RLIMIT_NOFILE, &both, NULL) == 0);
+	}
+}
+
+/* A child has both limits as they stood at one moment, whoever changes them. */
+TEST(fork_copies_pairs)
+{
+	pid_t me = getpid(), p = CHILD(keep_changing(me));
+
+	while (limit_of(RLIMIT_NOFILE) > 200)
+		sched_yield();
+	for (int i = 0; goes_on(i, 200); i++)
+		JOIN(CHILD(struct rlimit r; EQ(getrlimit(RLIMIT_NOFILE, &r), 0);
+			   EQ(r.rlim_cur, r.rlim_max)));
+	EQ(kill(p, SIGKILL), 0);
+	EQ(status_of(p), SIGKILL);
 }
