@@ -179,6 +179,62 @@ TEST(clocks_of_threads)
 	idler_end(&i);
 }
 
+static cpu_set_t cpus_of(pid_t tid)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CHECK(sched_getaffinity(tid, sizeof(set), &set) == 0);
+	return set;
+}
+
+static void *tell_cpu(void *arg)
+{
+	unsigned cpu = 99;
+	cpu_set_t mine = cpus_of(0);
+
+	EQ(CPU_EQUAL(&mine, (cpu_set_t *)arg), 1);
+	OK(syscall(SYS_getcpu, &cpu, NULL, NULL));
+	return (void *)(long)cpu;
+}
+
+static void *pin_me(void *arg)
+{
+	OK(sched_setaffinity(0, sizeof(cpu_set_t), arg));
+	/* A new thread has its maker's. */
+	EQ((long)join(start(tell_cpu, arg)), (long)tell_cpu(arg));
+	return NULL;
+}
+
+/* Which CPUs a thread may run on is its own affair, and is asked for by its number. */
+TEST(affinity_of_one)
+{
+	cpu_set_t all = cpus_of(0), last, got;
+	struct idler i;
+	char path[64];
+	int cpu = 0;
+
+	for (int k = 0; k < CPU_SETSIZE; k++)
+		if (CPU_ISSET(k, &all))
+			cpu = k;
+	CPU_ZERO(&last);
+	CPU_SET(cpu, &last);
+	idler_start(&i);
+	OK(sched_setaffinity(i.tid, sizeof(last), &last));
+	got = cpus_of(i.tid);
+	EQ(CPU_EQUAL(&got, &last), 1);
+	got = cpus_of(0);
+	EQ(CPU_EQUAL(&got, &all), 1);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", i.tid);
+	EQ(value_of(path, "Cpus_allowed_list"), cpu);
+	join(start(pin_me, &last));
+	got = cpus_of(getpid());
+	EQ(CPU_EQUAL(&got, &all), 1);
+	idler_end(&i);
+	await_threads(1);
+	FAILS(sched_setaffinity(i.tid, sizeof(last), &last), ESRCH);
+}
+
 /* ---- what threads share ---- */
 
 static void *open_and_move(void *arg)
