@@ -47,8 +47,9 @@ struct exec {
 	struct elf_image image;
 	vaddr_t sp;
 	struct sighand *sighand;
-	u32 euid, egid; /* of the new program */
-	bool secure;	/* they are not the caller's own */
+	struct fd_room room; /* for what becomes of the descriptors */
+	u32 euid, egid;	     /* of the new program */
+	bool secure;	     /* they are not the caller's own */
 };
 
 /* ---- scripts ---- */
@@ -305,9 +306,9 @@ static void fill_sighand(struct exec *x)
 }
 
 /*
- * An end to the other tasks of the process. After that only the table of descriptors can fail, where
- * another process has it in common by CLONE_FILES and there is no memory for a copy. There is nobody
- * any more to return that error to.
+ * An end to the other tasks of the process. What is needed after that is there before, so that the
+ * program goes on where there is no memory. It is too little only where others have opened so many files
+ * meanwhile that the table has grown: then there is nobody any more to return the error to.
  */
 static int leave_others(struct exec *x)
 {
@@ -317,11 +318,13 @@ static int leave_others(struct exec *x)
 	x->sighand = sighand_create();
 	if (!x->sighand)
 		return -ENOMEM;
-	err = threads_end_others();
+	err = fd_room_make(&x->room);
+	if (!err)
+		err = threads_end_others();
 	if (err)
 		return err;
 	fill_sighand(x);
-	err = fd_table_exec();
+	err = fd_table_exec(&x->room);
 	if (err) {
 		spin_lock(&p->sighand_lock);
 		signal_end_group(p, SIGKILL);
@@ -383,7 +386,7 @@ static int run(struct exec *x)
 	spin_unlock(&tasks_lock);
 	if (thread_is_alone()) {
 		x->sighand = sighand_without_handlers(current->proc);
-		err = x->sighand ? fd_table_exec() : -ENOMEM;
+		err = x->sighand ? fd_table_exec(&x->room) : -ENOMEM;
 	} else {
 		err = leave_others(x);
 	}
@@ -401,6 +404,7 @@ static int exec(struct exec *x)
 		mm_put_user(x->mm);
 	if (x->sighand)
 		sighand_put(x->sighand);
+	fd_room_free(&x->room);
 	if (x->file)
 		file_put(x->file);
 	while (x->nr_front)

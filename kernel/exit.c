@@ -237,8 +237,6 @@ static void __noreturn end(int code, bool all)
 	if (last)
 		itimer_stop(p);
 	give_up_memory(t);
-	if (t->files && (last || !fd_table_shared()))
-		locks_end_process();
 	give_up_files(t);
 	if (last && p->pid == p->sid)
 		tty_session_end(p);

@@ -168,7 +168,6 @@ struct process {
 	bool reaped;   /* no longer in the table */
 	bool did_exec; /* setpgid by the parent fails from then on */
 	bool dumpable, child_subreaper, no_new_privs;
-	bool record_locks; /* has ever had one: closing a file may drop some. Atomic. */
 	bool kthread;
 	bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called. Atomic */
 	u32 euid, egid;		 /* the leader's, for /proc, which may take no lock. Atomic */

@@ -64,7 +64,7 @@ static long fcntl_fd(struct file *f, s32 fd, u32 cmd, u64 arg)
 	}
 }
 
-static long fcntl_file(struct file *f, u32 cmd, u64 arg)
+static long fcntl_file(struct file *f, s32 fd, u32 cmd, u64 arg)
 {
 	void __user *p = (void __user *)arg;
 
@@ -76,10 +76,10 @@ static long fcntl_file(struct file *f, u32 cmd, u64 arg)
 		return locks_fcntl_get(f, p, cmd == F_OFD_GETLK);
 	case F_SETLK:
 	case F_SETLKW:
-		return locks_fcntl_set(f, p, false, cmd == F_SETLKW);
+		return locks_fcntl_set(f, fd, p, false, cmd == F_SETLKW);
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return locks_fcntl_set(f, p, true, cmd == F_OFD_SETLKW);
+		return locks_fcntl_set(f, fd, p, true, cmd == F_OFD_SETLKW);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:
@@ -87,23 +87,6 @@ static long fcntl_file(struct file *f, u32 cmd, u64 arg)
 	default:
 		return -EINVAL;
 	}
-}
-
-/*
- * f's record lock is there. Where another task has closed fd meanwhile, its close may have come too
- * early to drop the lock: that is made up for, and the answer is -EBADF.
- */
-static int check_still_open(struct file *f, s32 fd)
-{
-	struct file *now = fd_get_any(fd);
-	bool same = now == f;
-
-	if (now)
-		file_put(now);
-	if (same)
-		return 0;
-	locks_close(f);
-	return -EBADF;
 }
 
 SYSCALL3(fcntl, s32, fd, u32, cmd, u64, arg)
@@ -115,9 +98,7 @@ SYSCALL3(fcntl, s32, fd, u32, cmd, u64, arg)
 		return -EBADF;
 	n = fcntl_fd(f, fd, cmd, arg);
 	if (n == -ENOSYS)
-		n = fcntl_file(f, cmd, arg);
-	if (!n && (cmd == F_SETLK || cmd == F_SETLKW))
-		n = check_still_open(f, fd);
+		n = fcntl_file(f, fd, cmd, arg);
 	file_put(f);
 	return n;
 }

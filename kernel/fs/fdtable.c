@@ -34,7 +34,9 @@ struct fd_array {
 };
 
 struct fd_table {
-	u32 refs;		/* tasks, and who looks through /proc. Atomic. */
+	u32 users;		/* tasks. Atomic. */
+	u32 refs;		/* the users as one, and who looks through /proc. Atomic. */
+	bool record_locks;	/* has ever had one: see kernel/fs/locks.c. Atomic. */
 	spinlock_t lock;	/* LOCK_FILES: array, and what it holds */
 	struct fd_array *array; /* referenced */
 };
@@ -135,6 +137,21 @@ static void array_copy(struct fd_array *to, const struct fd_array *from)
 }
 
 /*
+ * The table's array gives way to `copy`, which becomes what its name says, where that has the room and there
+ * is need for it. Under t->lock. Returns the one of the two to put once the lock is dropped.
+ */
+static struct fd_array *array_give_way(struct fd_table *t, struct fd_array *copy)
+{
+	struct fd_array *old = t->array;
+
+	if (atomic_load_acquire(&old->refs) == 1 || used_size(old) > copy->size)
+		return copy;
+	array_copy(copy, old);
+	t->array = copy;
+	return old;
+}
+
+/*
  * Makes the table's array its own, so that a descriptor may be changed. Called and returns under
  * t->lock, which it drops meanwhile where the array has to be copied. 0 or -ENOMEM.
  */
@@ -149,12 +166,8 @@ static int array_own(struct fd_table *t) __must_hold(&t->lock)
 		spin_lock(&t->lock);
 		if (!copy)
 			return -ENOMEM;
-		old = copy; /* another task may have been here meanwhile */
-		if (used_size(t->array) <= copy->size) {
-			old = t->array;
-			array_copy(copy, old);
-			t->array = copy;
-		}
+		/* Another task may have been here meanwhile. */
+		old = array_give_way(t, copy);
 		spin_unlock(&t->lock);
 		array_put(old);
 		spin_lock(&t->lock);
@@ -169,7 +182,8 @@ static struct fd_table *table_alloc(struct fd_array *a)
 
 	if (!t)
 		return NULL;
-	t->refs = 1;
+	t->users = t->refs = 1;
+	t->record_locks = false;
 	spin_init(&t->lock, LOCK_FILES);
 	t->array = a;
 	return t;
@@ -185,28 +199,33 @@ struct fd_table *fd_table_new(void)
 	return t;
 }
 
+/* `to`, which has no array yet, begins with what t has. */
+static void array_share(struct fd_table *to, struct fd_table *t)
+{
+	spin_lock(&t->lock);
+	to->array = t->array;
+	atomic_inc(&to->array->refs);
+	spin_unlock(&t->lock);
+}
+
 struct fd_table *fd_table_fork(struct fd_table *t)
 {
 	struct fd_table *copy = table_alloc(NULL);
 
-	if (!copy)
-		return NULL;
-	spin_lock(&t->lock);
-	copy->array = t->array;
-	atomic_inc(&copy->array->refs);
-	spin_unlock(&t->lock);
+	if (copy)
+		array_share(copy, t);
 	return copy;
 }
 
 struct fd_table *fd_table_get(struct fd_table *t)
 {
-	atomic_inc(&t->refs);
+	atomic_inc(&t->users);
 	return t;
 }
 
-bool fd_table_shared(void)
+static bool is_shared(const struct fd_table *t)
 {
-	return atomic_load(&current->files->refs) > 1;
+	return atomic_load(&t->users) > 1;
 }
 
 bool fd_files_shared(void)
@@ -214,7 +233,7 @@ bool fd_files_shared(void)
 	struct fd_table *t = current->files;
 
 	/* Acquire: whoever let go of the array has taken references to its files before. */
-	return fd_table_shared() || atomic_load_acquire(&t->array->refs) > 1;
+	return is_shared(t) || atomic_load_acquire(&t->array->refs) > 1;
 }
 
 static void file_close(struct file *f)
@@ -223,12 +242,33 @@ static void file_close(struct file *f)
 	file_put(f);
 }
 
-void fd_table_put(struct fd_table *t)
+struct fd_table *fd_table_hold(struct fd_table *t)
+{
+	atomic_inc(&t->refs);
+	return t;
+}
+
+void fd_table_release(struct fd_table *t)
 {
 	if (atomic_dec(&t->refs))
 		return;
 	array_put(t->array);
 	slab_free(table_cache, t);
+}
+
+void fd_table_put(struct fd_table *t)
+{
+	if (atomic_dec(&t->users))
+		return;
+	/* Others may go on using what is in it, so that nothing is closed. */
+	if (unlikely(atomic_load(&t->record_locks)))
+		locks_end_table(t);
+	fd_table_release(t);
+}
+
+void fd_table_note_record_lock(void)
+{
+	atomic_store(&current->files->record_locks, true);
 }
 
 /*
@@ -268,16 +308,59 @@ static void use_table(struct fd_table *t)
 	fd_table_put(old);
 }
 
-int fd_table_exec(void)
+int fd_room_make(struct fd_room *room)
 {
 	struct fd_table *t = current->files;
-	int err = 0;
+	u32 size;
 
-	if (atomic_load(&t->refs) > 1) {
-		t = fd_table_fork(t);
-		if (!t)
-			return -ENOMEM;
-		use_table(t);
+	spin_lock(&t->lock);
+	size = used_size(t->array);
+	spin_unlock(&t->lock);
+	room->table = table_alloc(NULL);
+	room->array = array_alloc(size);
+	return room->table && room->array ? 0 : -ENOMEM;
+}
+
+void fd_room_free(struct fd_room *room)
+{
+	if (room->table)
+		slab_free(table_cache, room->table);
+	if (room->array)
+		array_put(room->array);
+}
+
+/* The current task gets a table that nobody else uses. */
+static int unshare(struct fd_room *room)
+{
+	struct fd_table *t = room->table;
+
+	room->table = NULL;
+	if (!t)
+		t = table_alloc(NULL);
+	if (!t)
+		return -ENOMEM;
+	array_share(t, current->files);
+	use_table(t);
+	return 0;
+}
+
+static bool has_cloexec(const struct fd_array *a)
+{
+	for (u32 w = 0; w < a->size / 64; w++)
+		if (a->open[w] & a->cloexec[w])
+			return true;
+	return false;
+}
+
+int fd_table_exec(struct fd_room *room)
+{
+	int err = is_shared(current->files) ? unshare(room) : 0;
+	struct fd_table *t = current->files;
+
+	if (!err && room->array && has_cloexec(t->array)) {
+		spin_lock(&t->lock);
+		room->array = array_give_way(t, room->array);
+		spin_unlock(&t->lock);
 	}
 	for (u32 w = 0; !err && w < t->array->size / 64; w++) {
 		for (u64 bits = t->array->open[w] & t->array->cloexec[w]; bits && !err;
@@ -295,7 +378,7 @@ int fd_table_exec(void)
 struct file *fd_get_any(s32 fd) __no_lock_analysis /* locks only where the table is shared */
 {
 	struct fd_table *t = current->files;
-	bool shared = atomic_load(&t->refs) > 1;
+	bool shared = is_shared(t);
 	const struct fd_array *a;
 	struct file *f = NULL;
 
@@ -514,13 +597,10 @@ SYSCALL3(close_range, u32, first, u32, last, u32, flags)
 
 	if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last)
 		return -EINVAL;
-	if ((flags & CLOSE_RANGE_UNSHARE) && atomic_load(&t->refs) > 1) {
-		struct fd_table *own = fd_table_fork(t);
-
-		if (!own)
+	if ((flags & CLOSE_RANGE_UNSHARE) && is_shared(t)) {
+		if (unshare(&(struct fd_room){0}))
 			return -ENOMEM;
-		use_table(own);
-		t = own;
+		t = current->files;
 	}
 	for (u64 fd = first; fd <= last && fd < fd_table_size(t); fd++) {
 		int err =

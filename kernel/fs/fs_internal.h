@@ -171,8 +171,12 @@ static inline bool file_writable(const struct file *f)
 /* ---- locks.c ---- */
 
 void locks_free_inode(struct inode *i);
-/* A descriptor of f was closed by the process: its record locks on the file go. */
+/* A descriptor of f in the current task's table was closed: the table's record locks on the file go. */
 void locks_close(struct file *f);
+/* Nobody uses t any more, other tables may have its files: its record locks go. */
+void locks_end_table(struct fd_table *t);
+/* The current task's table may have record locks from now on. */
+void fd_table_note_record_lock(void);
 /* The last reference of f goes: its flock goes. */
 void locks_release(struct file *f);
 

@@ -1,8 +1,9 @@
 /*
  * Advisory locks: flock(2), and the record locks of fcntl(2), by process and by open file.
  *
- * An inode that ever had a lock has a list of them. A record lock's owner is a process, or, as that
- * of flock, an open file; one owner's record locks on a file never overlap. A waiter sleeps on the
+ * An inode that ever had a lock has a list of them. A record lock's owner is a table of descriptors, which
+ * is what POSIX means by "process" where threads have it in common, or, as that of flock, an open
+ * file; one owner's record locks on a file never overlap. A waiter sleeps on the
  * inode's queue and tries again whenever a lock of it goes. Deadlocks between waiters are not
  * looked for.
  */
@@ -21,7 +22,7 @@ struct file_lock {
 	enum lock_kind kind;
 	bool write;
 	u64 start, end; /* both included */
-	void *owner;	/* struct process or struct file */
+	void *owner;	/* struct fd_table or struct file */
 	s32 pid;	/* -1: an open file's */
 };
 
@@ -185,17 +186,15 @@ static void drop_owned(struct inode *i, enum lock_kind kind, void *owner)
 
 void locks_close(struct file *f)
 {
-	drop_owned(f->inode, LOCK_KIND_RECORD, current->proc);
+	drop_owned(f->inode, LOCK_KIND_RECORD, current->files);
 }
 
-void locks_end_process(void)
+void locks_end_table(struct fd_table *t)
 {
 	struct file *f;
 
-	if (!atomic_load(&current->proc->record_locks))
-		return;
-	for (s32 fd = 0; (f = fd_table_next(current->files, &fd, NULL)); fd++) {
-		locks_close(f);
+	for (s32 fd = 0; (f = fd_table_next(t, &fd, NULL)); fd++) {
+		drop_owned(f->inode, LOCK_KIND_RECORD, t);
 		file_put(f);
 	}
 }
@@ -254,14 +253,31 @@ static int import_lock(struct file *f, struct user_flock *u, const void __user *
 		return -EINVAL;
 	*l = (struct file_lock){.kind = LOCK_KIND_RECORD, .write = u->type == F_WRLCK};
 	err = flock_range(f, u, l);
-	l->owner = by_file ? (void *)f : (void *)current->proc;
+	l->owner = by_file ? (void *)f : (void *)current->files;
 	if (!by_file)
-		atomic_store(&current->proc->record_locks, true);
+		fd_table_note_record_lock();
 	l->pid = by_file ? -1 : current->proc->pid;
 	return err;
 }
 
-long locks_fcntl_set(struct file *f, void __user *arg, bool by_file, bool wait)
+/*
+ * f's record lock is there. Where another task has closed fd meanwhile, its close may have come too
+ * early to drop the lock: that is made up for, and the answer is -EBADF.
+ */
+static int check_still_open(struct file *f, s32 fd)
+{
+	struct file *now = fd_get_any(fd);
+	bool same = now == f;
+
+	if (now)
+		file_put(now);
+	if (same)
+		return 0;
+	locks_close(f);
+	return -EBADF;
+}
+
+long locks_fcntl_set(struct file *f, s32 fd, void __user *arg, bool by_file, bool wait)
 {
 	struct user_flock u;
 	struct file_lock l;
@@ -271,7 +287,11 @@ long locks_fcntl_set(struct file *f, void __user *arg, bool by_file, bool wait)
 		return err;
 	if ((u.type == F_RDLCK && !file_readable(f)) || (u.type == F_WRLCK && !file_writable(f)))
 		return -EBADF;
-	return set_lock(f->inode, &l, u.type == F_UNLCK, wait);
+	err = set_lock(f->inode, &l, u.type == F_UNLCK, wait);
+	/* An open file keeps its own locks till it goes, and what is unlocked needs no look. */
+	if (err || by_file || u.type == F_UNLCK)
+		return err;
+	return check_still_open(f, fd);
 }
 
 long locks_fcntl_get(struct file *f, void __user *arg, bool by_file)

@@ -15,7 +15,7 @@ static struct file *node_file(const struct proc_node *n, s32 fd, bool *cloexec)
 	if (!files)
 		return NULL;
 	f = fd_table_next(files, &found, cloexec);
-	fd_table_put(files);
+	fd_table_release(files);
 	if (f && found != fd) {
 		file_put(f);
 		f = NULL;
@@ -162,7 +162,7 @@ static int fd_readdir(struct file *f, struct dir_context *ctx)
 			break;
 	}
 	if (files)
-		fd_table_put(files);
+		fd_table_release(files);
 	return 0;
 }
 

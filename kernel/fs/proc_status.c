@@ -154,7 +154,7 @@ static void show_status_ids(struct seq *s, const struct proc_open *o, const stru
 	seq_printf(s, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", v->pid,
 		   o->node->tid ? v->tid : v->pid, v->pgid, v->sid);
 	if (files)
-		fd_table_put(files);
+		fd_table_release(files);
 	if (fs)
 		fs_context_put(fs);
 }

@@ -85,7 +85,7 @@ struct fd_table *proc_files(const struct proc_node *n)
 	spin_lock(&n->proc->sighand_lock);
 	t = proc_task(n);
 	if (t && t->files)
-		files = fd_table_get(t->files);
+		files = fd_table_hold(t->files);
 	spin_unlock(&n->proc->sighand_lock);
 	return files;
 }

@@ -350,11 +350,6 @@ struct file *fd_get_any(s32 fd);
 /* A new descriptor for f in the current table (takes the reference over, even when it fails), or
  * -EMFILE, -ENOMEM. */
 s32 fd_install(struct file *f, s32 lowest, bool cloexec);
-/* The last task of the process to use its table is about to give it up. Where others go on using what is in
- * it, nothing is closed, and the process's record locks go here. */
-void locks_end_process(void);
-/* Other tasks use the current one's table too. */
-bool fd_table_shared(void);
 /* Of another task's table, for /proc: the lowest open descriptor >= *fd, its file referenced; NULL:
  * none. */
 struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec);
@@ -365,8 +360,23 @@ u32 fd_table_size(struct fd_table *t);
 struct fd_table *fd_table_new(void);		    /* an empty one; NULL: no memory */
 struct fd_table *fd_table_fork(struct fd_table *t); /* as good as a copy; NULL: no memory */
 struct fd_table *fd_table_get(struct fd_table *t);  /* shared: CLONE_FILES */
-void fd_table_put(struct fd_table *t);
-int fd_table_exec(void); /* unshares current's, closes close-on-exec descriptors */
+void fd_table_put(struct fd_table *t);		    /* the last user's drops its record locks */
+/* For who looks at another task's table. */
+struct fd_table *fd_table_hold(struct fd_table *t);
+void fd_table_release(struct fd_table *t);
+/* Memory that fd_table_exec() may need, taken before it is too late to do without. What it has not used
+ * fd_room_free() gives back, also where fd_room_make() failed half way with -ENOMEM. */
+struct fd_room {
+	struct fd_table *table;
+	struct fd_array *array;
+};
+int __must_check fd_room_make(struct fd_room *room);
+void fd_room_free(struct fd_room *room);
+/*
+ * Unshares the current task's table and closes close-on-exec descriptors. -ENOMEM, with none closed
+ * and `room` too small: empty, or the table has grown since.
+ */
+int __must_check fd_table_exec(struct fd_room *room);
 
 struct fs_context {
 	u32 refs;	 /* atomic */

@@ -6,9 +6,10 @@
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 
-#include "tap.h"
+#include "thread.h"
 
 static int knob = -1;
 
@@ -233,6 +234,53 @@ TEST_FOR(120, processes)
 HELPER(leave)
 {
 	return 0;
+}
+
+/* Two threads, one of which executes a program, and a table of descriptors that a second process uses, whose
+ * array a third one has. The n-th allocation fails. */
+static void exec_in_company(int n)
+{
+	char *const argv[] = {"prog", "--leave", NULL};
+
+	open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	start(sleep_long, NULL);
+	if (syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0) == 0 || fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sleep_long(NULL);
+	}
+	arm(n);
+	execve("/proc/self/exe", argv, argv + 2);
+	arm(0);
+	EQ(errno, ENOMEM);
+	/* The others are still there. */
+	EQ(value_of("/proc/self/status", "Threads"), 2);
+	_exit(tap_failed);
+}
+
+/* The process goes on where it was, or the program runs, whatever becomes of that. */
+TEST_FOR(120, exec_by_a_thread)
+{
+	bool more = true;
+
+	begin();
+	for (int n = 1; more && n < 500; n++) {
+		char path[64], comm[64] = "";
+		siginfo_t info = {0};
+		pid_t p = fork();
+
+		if (p == 0)
+			exec_in_company(n);
+		EQ(waitid(P_PID, p, &info, WEXITED | WNOWAIT), 0);
+		more = fired();
+		arm(0);
+		snprintf(path, sizeof(path), "/proc/%d/comm", p);
+		slurp(path, comm, sizeof(comm));
+		if (info.si_code == CLD_EXITED)
+			EQ(info.si_status, 0);
+		else
+			EQ(strcmp(comm, "exe\n"), 0);
+		waitpid(p, NULL, 0);
+	}
 }
 
 TEST(signals)

@@ -320,6 +320,43 @@ TEST(close_under_a_lock)
 	OK(unlink("/tmp/locked"));
 }
 
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
+#endif
+
+static void *lock_apart(void *arg)
+{
+	int *fd = arg;
+
+	OK(syscall(SYS_close_range, 1000, 1000, CLOSE_RANGE_UNSHARE));
+	/* Who has descriptors of its own has locks of its own. */
+	EQ(lock_whole(fd[0], F_SETLK, F_WRLCK), -EAGAIN);
+	OK(close(fd[0]));
+	EQ(lock_whole(fd[1], F_SETLK, F_WRLCK), F_WRLCK);
+	EQ(lock_whole(fd[2], F_SETLK, F_WRLCK), F_WRLCK);
+	OK(close(fd[2]));
+	JOIN(CHILD(EQ(lock_whole(fd[1], F_GETLK, F_WRLCK), F_WRLCK)));
+	return NULL;
+}
+
+/* Locks are a table's of descriptors: its closing of a file drops its own, and so does its end. */
+TEST(locks_of_a_thread_apart)
+{
+	static const char *const names[] = {"/tmp/locked0", "/tmp/locked1", "/tmp/locked2"};
+	int fd[3];
+
+	for (int i = 0; i < 3; i++)
+		fd[i] = open(names[i], O_RDWR | O_CREAT, 0600);
+	EQ(lock_whole(fd[0], F_SETLK, F_WRLCK), F_WRLCK);
+	join(start(lock_apart, fd));
+	await_threads(1);
+	JOIN(CHILD(EQ(lock_whole(fd[0], F_GETLK, F_WRLCK), F_WRLCK);
+		   EQ(lock_whole(fd[1], F_GETLK, F_WRLCK), F_UNLCK);
+		   EQ(lock_whole(fd[2], F_GETLK, F_WRLCK), F_UNLCK)));
+	for (int i = 0; i < 3; i++)
+		OK(unlink(names[i]));
+}
+
 static void *open_and_close(void *arg)
 {
 	while (racing) {
