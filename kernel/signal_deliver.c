@@ -102,7 +102,7 @@ static void stop(struct process *p, int sig) __releases(&p->sighand_lock)
  * process's sighand_lock for the look; SIGCONT or SIGKILL may come meanwhile, and each outdates the
  * stop.
  */
-static bool stop_is_void(struct process *p, struct task *t)
+static bool stop_is_void(struct process *p, struct task *t) __must_hold(&p->sighand_lock)
 {
 	bool is_void;
 
