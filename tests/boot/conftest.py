@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from initrd import Initrd  # noqa: E402
 from machine import Machine  # noqa: E402
-from matrix import BUILD, LINUX, PROGS, ROOT, SCRATCH, names_of  # noqa: E402
+from matrix import BUILD, LINUX, OPTIONS, PROGS, ROOT, SCRATCH, names_of  # noqa: E402
 import tap  # noqa: E402
 
 LINUX_CMDLINE = "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off nopti transparent_hugepage=never"
@@ -52,7 +52,7 @@ def programs_initrd(name, wanted):
     for program, tests in wanted.items():
         for path in [PROGS / program, *sorted(PROGS.glob(f"{program}-*"))]:
             archive.file(f"progs/{path.name}", path)
-        lines.append(" ".join([program] + (tests or [])))
+        lines.append(" ".join([program] + (tests or []) + OPTIONS.get(program, [])))
     archive.text("tests.list", "\n".join(lines) + "\n")
     return archive.write(SCRATCH / f"{name}.cpio", compress="uefi" in name)
 

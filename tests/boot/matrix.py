@@ -17,15 +17,14 @@ TESTS = re.compile(r"^TEST(?:_FOR)?\((?:\w+, )?(\w+)\)", re.MULTILINE)
 
 # MiB that a program asks of the machine, where it is not content with 64, and the most that it makes
 # sense on: `oom` fills all memory, which takes long on a large machine.
-AT_LEAST = {"crowd": 512, "storm": 128, "large": 512, "fuzz_syscalls": 128}
+AT_LEAST = {"crowd": 512, "storm": 128, "large": 512, "fuzz_syscalls": 128, "torture": 512}
 AT_MOST = {"oom": 256}
 
 # Programs built a second way from another one's source.
 VARIANTS = {f"{p.stem}_glibc": p.stem for p in (HERE / "progs").glob("thread*.c")}
 
-# What measures how long things take. With one CPU time is counted in instructions; several run at
-# their host's pace, which is anybody's guess.
-TIMED = ("sched", "timer")
+# What a program is told beside the tests that are wanted of it.
+OPTIONS = {"torture": ["seconds=60"]} if FULL else {}
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,6 @@ class Config:
     def takes(self, program):
         if self.only is not None and program not in self.only:
             return False
-        if self.smp > 1 and program in TIMED:
-            return False
         return AT_LEAST.get(program, 0) <= self.memory <= AT_MOST.get(program, 1 << 30)
 
 
@@ -82,7 +79,8 @@ def names_of(program):
 
 
 SMOKE = ("fork", "map")
-PARALLEL = ("smp", "fork", "pipe", "proc_race", "signal", "storm", "wait")
+RACES = ("smp", "thread_race", "torture")
+PARALLEL = RACES + ("fork", "futex", "pipe", "proc_race", "sched", "signal", "storm", "timer", "topology", "wait")
 FORKING = (
     "advise",
     "counts",
@@ -116,14 +114,16 @@ COVERING = [
     Config(memory=128, level="auto", only=FORKING),
     Config(memory=128, level=4, debug=True, only=FORKING),
     Config(memory=128, level="auto", debug=True, only=FORKING),
-    Config(linux=True, memory=512, smp=4, only=("smp",)),
-    Config(memory=2048, smp=2, only=FORKING + ("smp",)),
-    Config(memory=512, smp=4, level="auto", only=FORKING + ("smp", "pipe", "storm")),
-    Config(memory=1024, smp=4, level="auto", debug=True, only=FORKING + ("smp",)),
+    Config(linux=True, memory=512, smp=4, only=RACES + ("sched", "timer", "topology")),
+    Config(memory=2048, smp=2, only=FORKING + RACES + ("sched", "timer", "topology")),
+    Config(memory=512, smp=4, level="auto", only=FORKING + RACES + ("pipe", "storm", "sched", "timer")),
+    Config(memory=1024, smp=4, debug=True, only=RACES),
+    Config(memory=1024, smp=4, level="auto", debug=True, only=FORKING + RACES),
 ]
 # Several CPUs run at their host's pace: what depends on who is first has longer odds there.
 SEVERAL = [
     Config(memory=1024, smp=2),
+    Config(memory=512, smp=4, level="auto", debug=True),
     Config(memory=512, smp=4, level=1, only=FORKING + PARALLEL),
     Config(memory=512, smp=4, uefi=True, level=4, only=FORKING),
     Config(memory=512, smp=2, uefi=True, level=0, only=SMOKE + ("smp",)),

@@ -66,8 +66,8 @@ extern const struct tap_helper __start_tap_helpers[] __attribute__((weak));
 extern const struct tap_helper __stop_tap_helpers[] __attribute__((weak));
 
 static volatile int tap_failed;
-static long
-    tap_enough; /* when the test in hand has done enough of what it repeats, in milliseconds */
+static char **tap_args;
+static long tap_enough; /* now_ms() when the test in hand has done enough of what it repeats */
 
 __attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...)
 {
@@ -210,6 +210,17 @@ static inline long now_ms(void)
 }
 
 /*
+ * Several CPUs keep their host's time, and one that is late may only have been kept waiting; with one,
+ * time is counted in instructions.
+ */
+static inline bool on_host_time(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
+
+#define LATE (on_host_time() ? 1500 : 0) /* milliseconds that the host may be late with anything */
+
+/*
  * Whether there is to be an i-th of n rounds. Where several CPUs are more than the host has to spare, a
  * round of theirs takes as long as the host likes: then half of the test's time ends it, after ten.
  */
@@ -306,18 +317,35 @@ static inline bool tap_await(pid_t pid, unsigned seconds, int *status)
 	return false;
 }
 
-static inline bool tap_wanted(const char *name, int argc, char **argv)
+/* Words with a `=` are options, the others name the tests that are wanted; none: all. */
+static inline bool tap_wanted(const char *name, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], name))
+	bool all = true;
+
+	while (*++argv) {
+		if (strchr(*argv, '='))
+			continue;
+		if (!strcmp(*argv, name))
 			return true;
-	return argc < 2;
+		all = false;
+	}
+	return all;
 }
 
-/* Several CPUs keep their host's time, and one that is late may only have been kept waiting. */
+/* The number that the program was given as `name=N`. */
+static inline long tap_option(const char *name, long otherwise)
+{
+	size_t n = strlen(name);
+
+	for (char **arg = tap_args + 1; *arg; arg++)
+		if (!strncmp(*arg, name, n) && (*arg)[n] == '=')
+			return strtol(*arg + n + 1, NULL, 0);
+	return otherwise;
+}
+
 static inline unsigned tap_seconds(const struct tap_test *t)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 3 * t->seconds : t->seconds;
+	return on_host_time() ? 3 * t->seconds : t->seconds;
 }
 
 /* Runs one test in a process group of its own, and what it leaves behind is killed. */
@@ -355,6 +383,7 @@ int main(int argc, char **argv)
 {
 	int number = 0, failed = 0;
 
+	tap_args = argv;
 	if (argc > 1 && !strncmp(argv[1], "--", 2)) {
 		for (const struct tap_helper *h = __start_tap_helpers; h < __stop_tap_helpers; h++)
 			if (!strcmp(argv[1] + 2, h->name))
@@ -363,7 +392,7 @@ int main(int argc, char **argv)
 		return 98;
 	}
 	for (const struct tap_test *t = __start_tap_tests; t < __stop_tap_tests; t++)
-		if (tap_wanted(t->name, argc, argv))
+		if (tap_wanted(t->name, argv))
 			failed += !tap_run(t, ++number);
 	say("1..%d", number);
 	return failed ? 1 : 0;
