@@ -192,6 +192,18 @@ static void say_sizes(const struct description *d)
 	say(d, "power management:\n\n");
 }
 
+static void say_place(const struct description *d, u32 cpu)
+{
+	struct cpu_topology t;
+	u32 cpus, threads;
+
+	cpu_topology(cpu, &t);
+	cpus = (u32)__builtin_popcountll(t.package_cpus);
+	threads = (u32)__builtin_popcountll(t.core_cpus);
+	say(d, "physical id\t: %u\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n", t.package,
+	    cpus, t.core, cpus / threads);
+}
+
 void cpu_describe(u32 cpu, void (*text)(void *arg, const char *text), void *arg)
 {
 	const struct description d = {text, arg};
@@ -202,8 +214,7 @@ void cpu_describe(u32 cpu, void (*text)(void *arg, const char *text), void *arg)
 	say_hertz(&d, "cpu MHz\t\t: ", clock_tsc_hz());
 	if (leaf_exists(0x80000006))
 		say(&d, "cache size\t: %u KB\n", cpuid(0x80000006, 0).r[ECX] >> 16);
-	say(&d, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n", cpu_count(),
-	    cpu, cpu_count());
+	say_place(&d, cpu);
 	say(&d, "apicid\t\t: %u\ninitial apicid\t: %u\nfpu\t\t: yes\nfpu_exception\t: yes\n", apic,
 	    apic);
 	say(&d, "cpuid level\t: %u\nwp\t\t: yes\n", max_leaf(0));

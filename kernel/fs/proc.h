@@ -42,7 +42,7 @@ struct proc_node {
 	const struct proc_entry *entry;
 	struct process *proc; /* referenced; NULL outside /proc/<pid> */
 	s32 tid;	      /* 0: the process as a whole, which its leader stands for */
-	s32 fd;		      /* under fd/ and fdinfo/ */
+	s32 fd;		      /* under fd/ and fdinfo/; the CPU, under cpu<N> */
 };
 
 struct proc_open {
@@ -61,6 +61,8 @@ static inline struct proc_node *proc_node(const struct inode *i)
 /* An inode for an entry; ERR_PTR(-ENOMEM). proc may be NULL. */
 struct inode *proc_inode(struct super_block *sb, const struct proc_entry *e, struct process *proc,
 			 s32 tid, s32 fd);
+/* The number of that inode, the same at each lookup. */
+u64 proc_entry_ino(const struct proc_entry *e, const struct process *p, s32 tid, s32 fd);
 /* As inode_ops->lookup in a table; -ENOENT. */
 struct inode *proc_lookup_table(struct inode *dir, const struct proc_entry *table, const char *name,
 				size_t len);

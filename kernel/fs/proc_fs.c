@@ -7,8 +7,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/process.h"
 
-/* A number for an entry's inode that stays the same from one lookup to the next. */
-static u64 entry_ino(const struct proc_entry *e, const struct process *p, s32 tid, s32 fd)
+u64 proc_entry_ino(const struct proc_entry *e, const struct process *p, s32 tid, s32 fd)
 {
 	u64 ino = (u64)e / sizeof(void *) & 0xffffff;
 
@@ -50,7 +49,7 @@ struct inode *proc_inode(struct super_block *sb, const struct proc_entry *e, str
 		proc_owner(node, &i->uid, &i->gid);
 	}
 	i->private = node;
-	i->ino = entry_ino(e, proc, tid, fd);
+	i->ino = proc_entry_ino(e, proc, tid, fd);
 	i->ops = e->iops ? e->iops : S_ISDIR(e->mode) ? &proc_table_iops : &proc_file_iops;
 	i->fops = e->fops ? e->fops : S_ISDIR(e->mode) ? &proc_table_ops : &proc_file_ops;
 	if (S_ISDIR(e->mode))
@@ -135,7 +134,7 @@ struct inode *proc_lookup_table(struct inode *dir, const struct proc_entry *tabl
 		return ERR_PTR(-ENOENT);
 	for (const struct proc_entry *e = table; e && e->name; e++)
 		if (strlen(e->name) == len && !memcmp(e->name, name, len))
-			return proc_inode(dir->sb, e, n->proc, n->tid, 0);
+			return proc_inode(dir->sb, e, n->proc, n->tid, n->fd);
 	return ERR_PTR(-ENOENT);
 }
 
@@ -179,8 +178,8 @@ bool proc_emit_table(struct file *f, struct dir_context *ctx, const struct proc_
 		return false;
 	for (; table && table->name; table++, pos++)
 		if (ctx->pos == pos &&
-		    !proc_emit(ctx, table->name, entry_ino(table, n->proc, n->tid, 0), table->mode,
-			       pos + 1))
+		    !proc_emit(ctx, table->name, proc_entry_ino(table, n->proc, n->tid, n->fd),
+			       table->mode, pos + 1))
 			return false;
 	return true;
 }

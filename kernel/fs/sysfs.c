@@ -1,34 +1,5 @@
 /* /sys: the little that programs look for, as a table like /proc's. */
-#include "kernel/fs/proc.h"
-
-#include "arch/cpuinfo.h"
-
-static int show_cpus(struct seq *s, void *arg)
-{
-	(void)arg;
-	proc_show_mask_list(s, proc_cpus());
-	seq_putc(s, '\n');
-	return 0;
-}
-
-#define FILE_(name_, show_)                                                               \
-	{                                                                                 \
-		.name = name_, .mode = S_IFREG | 0444, .flags = PROC_FIXED, .show = show_ \
-	}
-#define TEXT_(name_, text_)                                                 \
-	{                                                                   \
-		.name = name_, .mode = S_IFREG | 0444, .flags = PROC_FIXED, \
-		.show = proc_show_text, .data = text_                       \
-	}
-#define DIR_(name_, table_)                                               \
-	{                                                                 \
-		.name = name_, .mode = S_IFDIR | 0755, .children = table_ \
-	}
-
-static const struct proc_entry cpu_entries[] = {
-    TEXT_("kernel_max", "63\n"),  TEXT_("offline", "\n"),      FILE_("online", show_cpus),
-    FILE_("possible", show_cpus), FILE_("present", show_cpus), {0},
-};
+#include "kernel/fs/sysfs.h"
 
 static const struct proc_entry node_entries[] = {
     TEXT_("has_cpu", "0\n"),
@@ -39,7 +10,13 @@ static const struct proc_entry node_entries[] = {
 };
 
 static const struct proc_entry system_entries[] = {
-    DIR_("cpu", cpu_entries),
+    {
+	.name = "cpu",
+	.mode = S_IFDIR | 0755,
+	.children = sysfs_cpu_entries,
+	.iops = &sysfs_cpu_iops,
+	.fops = &sysfs_cpu_ops,
+    },
     DIR_("node", node_entries),
     {0},
 };

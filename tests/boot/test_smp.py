@@ -13,6 +13,12 @@ SHOW = """#!/bin/sh
 mount -t proc proc /proc
 echo "cpus: $(grep -c ^processor /proc/cpuinfo)"
 grep ^Cpus_allowed: /proc/self/status
+busybox mkdir /sys
+mount -t sysfs sysfs /sys
+for cpu in /sys/devices/system/cpu/cpu[0-9]*/topology; do
+	cd $cpu
+	echo place: $(cat physical_package_id core_id thread_siblings_list core_siblings_list)
+done
 poweroff -f
 """
 
@@ -35,6 +41,19 @@ def test_all_cpus_run(smp, count, uefi):
     outcome = show(f"all{count}-{uefi}", smp, uefi=uefi)
     assert cpus(outcome) == count, outcome
     assert f"Cpus_allowed:\t{(1 << count) - 1:x}" in outcome.text, outcome
+
+
+@pytest.mark.parametrize(
+    "smp,places",
+    [
+        ("2,sockets=2", ["0 0 0 0", "1 0 1 1"]),
+        ("4,cores=2,threads=2", ["0 0 0-1 0-3", "0 0 0-1 0-3", "0 1 2-3 0-3", "0 1 2-3 0-3"]),
+        ("4,sockets=2,cores=2", ["0 0 0 0-1", "0 1 1 0-1", "1 0 2 2-3", "1 1 3 2-3"]),
+    ],
+)
+def test_each_cpu_has_its_place(smp, places):
+    outcome = show("place" + re.sub("[^0-9]", "", smp), smp)
+    assert re.findall(r"^place: (.*)", outcome.text, re.M) == places, outcome
 
 
 def test_sixty_four_cpus_run():
