@@ -389,9 +389,11 @@ TEST(shared_words_that_went)
 
 /* ---- how waits end otherwise ---- */
 
+#define TILL (on_host_time() ? 3000l : 200l) /* milliseconds */
+
 static void *wait_till(void *arg)
 {
-	struct timespec ts = {0, 200000000};
+	struct timespec ts = {TILL / 1000, TILL % 1000 * 1000000};
 	long began = now_ms();
 
 	*(volatile pid_t *)arg = tid_now();
@@ -403,11 +405,11 @@ static void *wait_till(void *arg)
 TEST(stopped_and_continued)
 {
 	pid_t p = CHILD(volatile pid_t tid = 0; pthread_t t = start(wait_till, (void *)&tid);
-			BETWEEN((long)join(t), 199, 320));
+			BETWEEN((long)join(t), TILL - 1, TILL * 3 / 2));
 	int status;
 
 	for (int i = 0; i < 3; i++) {
-		sleep_ms(30);
+		sleep_ms(TILL / 4);
 		OK(kill(p, SIGSTOP));
 		EQ(waitpid(p, &status, WUNTRACED), p);
 		OK(kill(p, SIGCONT));
