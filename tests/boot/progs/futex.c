@@ -106,7 +106,7 @@ static int awake(const struct waiter *w, int n)
 {
 	int sum = 0;
 
-	sleep_ms(10);
+	sleep_ms(on_host_time() ? 200 : 10);
 	for (int i = 0; i < n; i++)
 		sum += w[i].awake;
 	return sum;
@@ -242,16 +242,16 @@ TEST(requeued_and_interrupted)
 /* Movers, wakers and time-outs all at once lose nobody. */
 static void *wait_shortly(void *arg)
 {
-	long n = 0;
+	volatile long *n = arg;
 
 	while (racing) {
-		struct timespec ts = {0, 100000 + n % 7 * 50000};
+		struct timespec ts = {0, 100000 + *n % 7 * 50000};
 
 		CHECK(futex(&word, FUTEX_WAIT | PRIVATE, 0, &ts, NULL, 0) == 0 ||
 		      errno == ETIMEDOUT);
-		n++;
+		++*n;
 	}
-	return (void *)n;
+	return NULL;
 }
 
 static void *move_about(void *arg)
@@ -267,17 +267,22 @@ static void *move_about(void *arg)
 
 TEST(requeue_races)
 {
+	static volatile long waits[4];
+	long end = now_ms() + 400 + 10 * LATE;
 	pthread_t t[6];
 
 	racing = 1;
 	for (int i = 0; i < 6; i++)
-		t[i] = start(i < 4 ? wait_shortly : move_about, NULL);
+		t[i] = i < 4 ? start(wait_shortly, (void *)&waits[i]) : start(move_about, NULL);
 	sleep_ms(400);
+	for (int i = 0; i < 4; i++) {
+		while (waits[i] <= 10 && now_ms() < end)
+			sleep_ms(10);
+		CHECK(waits[i] > 10);
+	}
 	racing = 0;
-	for (int i = 0; i < 4; i++)
-		CHECK((long)join(t[i]) > 10);
-	join(t[4]);
-	join(t[5]);
+	for (int i = 0; i < 6; i++)
+		join(t[i]);
 }
 
 #define OP(op, oparg, cmp, cmparg) \
