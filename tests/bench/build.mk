@@ -2,15 +2,15 @@
 BENCH_OUT := build/bench
 BENCHFLAGS ?=
 
-$(BENCH_OUT)/micro: tests/bench/micro.c tests/bench/forks.c tests/bench/micro.h
-	@mkdir -p $(@D)
-	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -o $@ $(filter %.c,$^)
-
+BENCH_COMMON := tests/bench/common.c tests/bench/common.h
+$(BENCH_OUT)/micro: tests/bench/micro.c tests/bench/forks.c tests/bench/micro.h $(BENCH_COMMON)
+$(BENCH_OUT)/parallel: tests/bench/parallel.c $(BENCH_COMMON)
 $(BENCH_OUT)/sparse: tests/bench/sparse.c
+$(BENCH_OUT)/micro $(BENCH_OUT)/parallel $(BENCH_OUT)/sparse:
 	@mkdir -p $(@D)
-	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -o $@ $<
+	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -pthread -o $@ $(filter %.c,$^)
 
-.PHONY: bench bench-check bench-sparse
+.PHONY: bench bench-check bench-smp bench-sparse
 bench:
 	@$(MAKE) --no-print-directory deps DEPS=bench
 	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/micro $(LINUX)
@@ -20,6 +20,12 @@ bench-check:
 	@$(MAKE) --no-print-directory deps DEPS=run
 	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/micro
 	@$(PYTHON) tests/bench/run.py --check $(BENCHFLAGS)
+
+# Two CPUs, by the clock, against tests/bench/ratios.csv.
+bench-smp:
+	@$(MAKE) --no-print-directory deps DEPS=run
+	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/parallel $(LINUX)
+	@$(PYTHON) tests/bench/run.py --smp $(BENCHFLAGS)
 
 # What AUTO_SPARSE in mm/fork.c follows from.
 bench-sparse:

@@ -2,7 +2,7 @@
 
 import csv
 
-from measure import OUT, budgets
+from measure import OUT, budgets, ratios
 
 COLORS = {"linux": "#222222", "0": "#9467bd", "1": "#ff7f0e", "2": "#17becf", "3": "#8c9a3b", "4": "#7f7f7f"}
 MARKERS = {"linux": "s", "0": "v", "1": "o", "2": "^", "3": "D", "4": "x"}
@@ -229,3 +229,17 @@ def check_table(system, figures):
         good &= verdict == "ok"
         lines.append(f"{verdict:8}{system:9}{budget.path:48}{measured:>36}  of {limit}")
     return "\n".join(lines), good
+
+
+def ratio_table(figures):
+    """One line a ratio of tests/bench/ratios.csv, and whether all of them are reached."""
+    lines, good = [f"{'':9}{'operation':44}{'Linux':>10}{'Calf':>10}{'ratio':>8}{'required':>10}"], True
+    for r in ratios():
+        linux, calf, ratio = r.value("linux", figures), r.value("default", figures), r.ratio(figures)
+        verdict = "missing" if ratio is None else "ok" if ratio >= r.required else "short"
+        good &= verdict == "ok"
+        form = ",.2f" if r.alone else ",.0f"
+        cells = "".join(f"{'-' if v is None else format(v, form):>10}" for v in (linux, calf))
+        shown = "-" if ratio is None else f"{ratio:.2f}"
+        lines.append(f"{verdict:9}{r.path:44}{cells}{shown:>8}{r.required or '-':>10}")
+    return "\n".join(lines) + "\n", good

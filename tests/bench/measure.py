@@ -1,4 +1,4 @@
-"""Boots tests/bench/micro as /init, on Calf or on Debian's Linux, and holds figures against budgets."""
+"""Boots a program of tests/bench as /init, on Calf or on Debian's Linux, and holds figures against budgets."""
 
 import csv
 import os
@@ -53,8 +53,9 @@ def versions():
     return f"QEMU {text.split()[3]}, TCG"
 
 
-def measured_on(flags):
-    return f"{versions()}, {' '.join(flags)}, one guest CPU; Linux: Debian's 6.1 cloud kernel"
+def measured_on(flags, smp=1):
+    cpus = "one guest CPU" if smp == 1 else f"{smp} guest CPUs"
+    return f"{versions()}, {' '.join(flags)}, {cpus}; Linux: Debian's 6.1 cloud kernel"
 
 
 def make_iso(initrd, system, tail, out):
@@ -65,30 +66,43 @@ def make_iso(initrd, system, tail, out):
     return str(iso)
 
 
-def machine_of(system, sizes, flags, out):
-    micro = ["--sizes", ",".join(map(str, sizes)), "--children", "1" if system == "0" else "8"]
+def machine_of(system, words, out, **options):
+    """One that runs the program `words`[0] with the words after it."""
     archive = Initrd()
     archive.folder("proc")
-    archive.file("init", OUT / "micro")
+    archive.file("init", OUT / words[0])
     initrd = archive.write(out / "bench.cpio")
-    common = dict(memory=f"{guest_mib(system, max(sizes))}M", extra=flags)
-    tail = " -- " + " ".join(micro)
+    tail = " -- " + " ".join(words[1:])
     if system == "linux":
-        return Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE + tail, **common)
-    return Machine(iso=make_iso(initrd, system, tail, out), **common)
+        return Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE + tail, **options)
+    return Machine(iso=make_iso(initrd, system, tail, out), **options)
 
 
-def parse(text, sizes):
+def parse(text, sizes=()):
     """Figures by name; those of the largest size also as *_largest."""
     figures = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) == 2 and words[1].lstrip("-").isdigit():
             figures[words[0]] = int(words[1])
-    suffix = f"_{max(sizes)}M"
+    suffix = f"_{max(sizes, default='')}M"
     for name in [name for name in figures if name.endswith(suffix) and not name.startswith("storm")]:
         figures[name.replace(suffix, "_largest")] = figures[name]
     return figures
+
+
+def boot(system, words, timeout, out, progress, **options):
+    """What the program said, and None or how it failed to get to its end."""
+    out.mkdir(parents=True, exist_ok=True)
+    with machine_of(system, words, out, **options).start() as run:
+        deadline = time.monotonic() + timeout
+        while run.open and time.monotonic() < deadline:
+            if run.pump(0.5):
+                progress(run.text)
+        outcome = run.finish(timeout)
+    (out / f"{system}.log").write_text(outcome.text)
+    whole = outcome.good and "bench: done" in outcome.text
+    return outcome.text, None if whole else repr(outcome)
 
 
 def measure(system, sizes, flags, timeout, out=OUT, progress=lambda figures: None):
@@ -96,16 +110,21 @@ def measure(system, sizes, flags, timeout, out=OUT, progress=lambda figures: Non
     Figures by name, of `system`: "linux", a share level, or "default". `progress` is called with
     those that are there so far. The second result is None, or how it failed to get to its end.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with machine_of(system, sizes, flags, out).start() as run:
-        deadline = time.monotonic() + timeout
-        while run.open and time.monotonic() < deadline:
-            if run.pump(0.5):
-                progress(parse(run.text, sizes))
-        outcome = run.finish(timeout)
-    (out / f"{system}.log").write_text(outcome.text)
-    whole = outcome.good and "micro: done" in outcome.text
-    return parse(outcome.text, sizes), None if whole else repr(outcome)
+    words = ["micro", "--sizes", ",".join(map(str, sizes)), "--children", "1" if system == "0" else "8"]
+    memory = f"{guest_mib(system, max(sizes))}M"
+    text, trouble = boot(
+        system, words, timeout, out, lambda text: progress(parse(text, sizes)), memory=memory, extra=flags
+    )
+    return parse(text, sizes), trouble
+
+
+def measure_parallel(system, rounds, timeout, progress=lambda figures: None):
+    """The same of tests/bench/parallel.c, on two CPUs."""
+    words = ["parallel", "--rounds", str(rounds)]
+    text, trouble = boot(
+        system, words, timeout, OUT, lambda text: progress(parse(text)), memory="512M", smp=2, extra=CPU
+    )
+    return parse(text), trouble
 
 
 @dataclass(frozen=True)
@@ -133,6 +152,41 @@ def budgets():
     with open(HERE / "budgets.csv", newline="") as source:
         return [
             Budget(row["name"], float(row["budget"]), row["against"], row["path"])
+            for row in csv.DictReader(source)
+        ]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """
+    Linux's nanoseconds to Calf's, at least `required`. Where there is a figure `alone`, of one worker:
+    how many times its throughput two workers have, at least `required` on Calf.
+    """
+
+    name: str
+    alone: str
+    required: float
+    path: str
+
+    def value(self, system, figures):
+        """On one system, in nanoseconds or as a scaling; None where it is missing."""
+        value = figures.get(system, {}).get(self.name)
+        if not self.alone or not value:
+            return value
+        alone = figures[system].get(self.alone)
+        return 2 * alone / value if alone else None
+
+    def ratio(self, figures):
+        linux, calf = self.value("linux", figures), self.value("default", figures)
+        if self.alone or not calf:
+            return calf
+        return linux / calf if linux else None
+
+
+def ratios():
+    with open(HERE / "ratios.csv", newline="") as source:
+        return [
+            Ratio(row["name"], row["alone"], float(row["required"]), row["path"])
             for row in csv.DictReader(source)
         ]
 

@@ -7,7 +7,8 @@ import sys
 import time
 
 import draw
-from measure import CPU, HERE, ICOUNT, OUT, ROOT, clean, fitting, measure, measured_on
+from measure import CPU, HERE, ICOUNT, OUT, ROOT
+from measure import clean, fitting, measure, measure_parallel, measured_on
 
 SYSTEMS = ("linux", "0", "1", "2", "3", "4", "auto")
 SIZES = (16, 64, 256, 1024, 4096, 16384)
@@ -17,6 +18,8 @@ LARGE, LARGE_SYSTEMS = 4096, ("linux", "1", "auto", "default")
 ELAPSED_SIZES, ELAPSED_BOOTS, ELAPSED_LEVELS = (16, 256), 2, ("1", "auto")
 NO_TIME = ("clock", "faults_", "idle_", "storm_64M_")
 KEPT = ("fork", "faults", "idle", "costs")
+# --smp: boots of each system in turn, and rounds of each test in a boot.
+SMP_BOOTS, SMP_ROUNDS = 3, 100
 
 
 def arguments():
@@ -26,6 +29,9 @@ def arguments():
         "a figure is over its budget or missing.",
     )
     parser.add_argument("--check", action="store_true", help="Calf against tests/bench/budgets.csv")
+    parser.add_argument("--smp", action="store_true", help="what two CPUs do side by side, by the clock")
+    parser.add_argument("--boots", type=int, default=SMP_BOOTS, help="--smp: of each system, in turn")
+    parser.add_argument("--rounds", type=int, default=SMP_ROUNDS, help="--smp: of each test in a boot")
     parser.add_argument("--sizes", help="MiB touched, by commas (default: what the host has memory for)")
     parser.add_argument("--levels", help="share levels, by commas (default: all; --check: the default one)")
     parser.add_argument("--only", help="measure these systems again; the others stay as in results.csv")
@@ -107,6 +113,26 @@ def check(options, wanted):
     return 0 if good and any(sizes for _, sizes in plan) else 1
 
 
+def smp(options):
+    """The best of each figure over all boots, against tests/bench/ratios.csv."""
+    best, whole = {}, True
+    for at in range(2 * options.boots):
+        system = ("linux", "default")[at % 2]
+        progress = Progress(f"[{at + 1}/{2 * options.boots}] {draw.label(system)}, two CPUs")
+        figures, trouble = measure_parallel(system, options.rounds, options.timeout, progress)
+        progress.end(figures, trouble)
+        whole &= not trouble
+        mine = best.setdefault(system, {})
+        for name, value in figures.items():
+            mine[name] = min(value, mine.get(name, value))
+    on = f"nanoseconds, best of {options.boots} boots of {options.rounds} rounds; {measured_on(CPU, 2)}"
+    text, kept = draw.ratio_table(best)
+    (OUT / "smp.txt").write_text(f"{on}\n\n{text}")
+    print(f"\n{on}\n\n{text}")
+    clean(OUT)
+    return 0 if whole and kept else 1
+
+
 def bench(options, wanted):
     levels = options.levels.split(",") if options.levels else list(SYSTEMS[1:])
     measured = measured_on(CPU + ICOUNT)
@@ -138,6 +164,8 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     if options.check:
         return check(options, wanted)
+    if options.smp:
+        return smp(options)
     whole = options.draw or bench(options, wanted)
     clean(OUT)
     results, measured = draw.read_results(OUT / "results.csv")
