@@ -59,8 +59,13 @@ static inline void rwsem_read_lock(struct rwsem *s) __acquires_shared(s) __no_lo
 	s64 c = atomic_load(&s->count);
 
 	lock_order_sleep_acquire(s->rank);
-	if (unlikely(c >= RWSEM_WRITER || !atomic_cas(&s->count, &c, c + 1)))
-		rwsem_read_lock_slow(s);
+	do {
+		if (unlikely(c >= RWSEM_WRITER)) {
+			rwsem_read_lock_slow(s);
+			return;
+		}
+		/* Another reader may have been quicker, and is no reason to sleep. */
+	} while (unlikely(!atomic_cas(&s->count, &c, c + 1)));
 }
 
 static inline void rwsem_read_unlock(struct rwsem *s) __releases_shared(s) __no_lock_analysis
