@@ -177,5 +177,5 @@ void runq_balance(void)
 	if (atomic_load(&longest->nr_queued) > atomic_load(&mine->nr_queued) + 1)
 		(void)take_from(longest);
 	else if (idle && atomic_load(&mine->nr_queued))
-		cpu_kick((u32)__builtin_ctzll(idle));
+		runq_call(&runqs[__builtin_ctzll(idle)]);
 }

@@ -11,6 +11,8 @@ struct runq {
 	u32 nr_queued; /* atomic, so that it can be read without the lock */
 	u32 ticks;     /* since it was last compared with the other queues */
 	struct task *running, *idle;
+	bool halts;	/* only an interrupt gets its idle CPU to look at the above. Atomic. */
+	bool looks_out; /* see idle.c; the CPU's own */
 	u64 nr_switches;
 	u64 busy_ns, nice_ns, idle_ns;
 	u64 tick_user, tick_system; /* samples that found the CPU busy */
@@ -91,8 +93,8 @@ static inline void runq_dequeue(struct runq *rq, struct task *t) __must_hold(&rq
  */
 void runq_place(struct runq *rq, struct task *t) __releases(&rq->lock);
 
-/* The task that runs on rq's CPU is to give way soon. rq is locked. */
-void runq_preempt(struct runq *rq, u64 now) __must_hold(&rq->lock);
+/* Has rq's CPU come to schedule() soon, idle or not. No queue is locked. */
+void runq_call(struct runq *rq);
 
 /* ---- stop.c ---- */
 

@@ -25,9 +25,7 @@
 #include "kernel/runq.h"
 
 #include "arch/clock.h"
-#include "arch/kstack.h"
 #include "kernel/panic.h"
-#include "mm/alloc.h"
 
 #define BASE_SLICE_NS (4 * NSEC_PER_MSEC)  /* at nice 0 */
 #define SAMPLE_NS     (10 * NSEC_PER_MSEC) /* between samples of user or system time */
@@ -64,10 +62,10 @@ static void arm_slice(struct runq *rq, u64 now)
 
 static inline void preempt(struct runq *rq, u64 now) __must_hold(&rq->lock)
 {
-	atomic_or(&rq->running->work, WORK_RESCHED);
+	atomic_or(&rq->running->work, WORK_RESCHED); /* a full barrier: see idle.c */
 	if (!rq->resched_ns)
 		atomic_store(&rq->resched_ns, now);
-	if (rq->cpu != cpu_id())
+	if (rq->cpu != cpu_id() && (rq->running != rq->idle || atomic_load(&rq->halts)))
 		cpu_kick(rq->cpu);
 }
 
@@ -96,9 +94,12 @@ static inline void place(struct runq *rq, struct task *t)
 	spin_unlock(&rq->lock);
 }
 
-void runq_preempt(struct runq *rq, u64 now)
+void runq_call(struct runq *rq)
 {
-	preempt(rq, now);
+	u64 flags = spin_lock_irq(&rq->lock);
+
+	preempt(rq, clock_ns());
+	spin_unlock_irq(&rq->lock, flags);
 }
 
 void runq_place(struct runq *rq, struct task *t)
@@ -363,43 +364,4 @@ void sched_adopt_idle(struct task *t)
 	t->on_cpu = true;
 	t->run_start_ns = rq->ticked_ns = clock_ns();
 	atomic_store_release(&rq->running, t);
-}
-
-/* Interrupts are off from the last test to the halt: a wake-up in between ends the halt. */
-static void halt(struct runq *rq)
-{
-	u64 now = clock_ns(), next;
-
-	irq_disable();
-	if (cpu_count() > 1) {
-		next = watchdog_next(now);
-		if (next)
-			timer_need(next);
-		/* So that nobody who changes the tree has to wake this CPU. */
-		if (!rq->nr_queued)
-			mmu_activate(NULL);
-	}
-	if (!rq->nr_queued && !(atomic_load(&rq->idle->work) & WORK_RESCHED))
-		cpu_idle();
-	irq_enable();
-}
-
-void sched_idle(void)
-{
-	struct runq *rq = this_runq();
-
-	irq_enable();
-	for (;;) {
-		schedule();
-		if (cpu_count() > 1) {
-			/* First: who makes a task runnable from now on may give it to this CPU. */
-			runq_set_idle(rq, true);
-			if (runq_steal())
-				continue;
-		}
-		kstack_release();
-		while (!atomic_load(&rq->nr_queued) && frames_zero_one())
-			;
-		halt(rq);
-	}
 }

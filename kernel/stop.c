@@ -5,8 +5,6 @@
  */
 #include "kernel/runq.h"
 
-#include "arch/clock.h"
-
 bool sched_stopping; /* atomic */
 static bool taken;   /* somebody stops the others, or they are on their way again. Atomic. */
 static u32 nr_held;  /* CPUs that wait in sched_hold(). Atomic. */
@@ -26,15 +24,6 @@ void sched_hold(void)
 	atomic_dec(&nr_held);
 }
 
-/* Has a CPU come to schedule(). */
-static void call_in(struct runq *rq)
-{
-	u64 flags = spin_lock_irq(&rq->lock);
-
-	runq_preempt(rq, clock_ns());
-	spin_unlock_irq(&rq->lock, flags);
-}
-
 void sched_stop_others(void)
 {
 	u32 me;
@@ -46,7 +35,7 @@ void sched_stop_others(void)
 	atomic_store_release(&sched_stopping, true);
 	for (u32 cpu = 0; cpu < cpu_count(); cpu++)
 		if (cpu != me)
-			call_in(&runqs[cpu]);
+			runq_call(&runqs[cpu]);
 	while (atomic_load(&nr_held) != cpu_count() - 1)
 		cpu_relax();
 }

@@ -224,6 +224,7 @@ static const struct proc_entry kernel_entries[] = {
     TEXT_("core_pattern", "core"),
     NAME_("domainname", uts_name.domainname),
     NAME_("hostname", uts_name.nodename),
+    KNOB_("idle_poll_ns", 0644, .value = &sched_idle_poll_ns, .max = 1000000),
     TEXT_("ngroups_max", "32"),
     TEXT_("osrelease", uts_name.release),
     TEXT_("ostype", uts_name.sysname),
