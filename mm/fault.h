@@ -20,7 +20,8 @@ static inline pte_t private_entry(struct fault *f, struct page *p, vaddr_t va)
 	p->anon.family = f->mm->family;
 	p->anon.index = area_index(f->area, va);
 	atomic_store(&p->mapcount, 1);
-	atomic_store(&f->area->has_anon, true);
+	if (unlikely(!atomic_load(&f->area->has_anon))) /* others on that line fault, too */
+		atomic_store(&f->area->has_anon, true);
 	return pte_make(page_to_pfn(p), f->area->pte_bits | write);
 }
 
