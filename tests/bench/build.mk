@@ -24,7 +24,8 @@ bench-check:
 # Two CPUs, by the clock, against tests/bench/ratios.csv.
 bench-smp:
 	@$(MAKE) --no-print-directory deps DEPS=run
-	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/parallel $(LINUX)
+	@$(MAKE) --no-print-directory -s all plain-build $(BENCH_OUT)/parallel $(LINUX)
+	@LEAST=180 ROUNDS=5000 $(PLAIN_OUT)/test_scale
 	@$(PYTHON) tests/bench/run.py --smp $(BENCHFLAGS)
 
 # What AUTO_SPARSE in mm/fork.c follows from.

@@ -26,7 +26,7 @@
 
 #define PAGES	   128 /* that a round of faults touches */
 #define TABLE	   (512 * PAGE)
-#define MAX_ROUNDS 1000
+#define MAX_ROUNDS 10000
 
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
@@ -188,6 +188,7 @@ static const struct test tests[] = {
     {"futex_hand_over", hand_over, 30, 2, THREAD, SPREAD, false},
     {"switch_yield", yield, 50, 2, PROCESS, TOGETHER, false},
     {"switch_pipe", ping, 25, 2, PROCESS, TOGETHER, false},
+    {"switch_futex", hand_over, 25, 2, THREAD, TOGETHER, false},
     {"faults_alone", fault, PAGES, 1, PROCESS, SPREAD, true},
     {"faults_alone_free", fault, PAGES, 1, PROCESS, FREE, true},
     {"faults_processes_free", fault, PAGES, 1, PROCESS, FREE, false},

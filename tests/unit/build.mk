@@ -37,6 +37,14 @@ tsan-build:
 		UNIT_SAN=-fsanitize=thread $(TSAN_TEST)
 .PHONY: tsan-build
 
+# The benchmark of two CPUs wants what it measures as it is.
+PLAIN_OUT := build/unit-plain-$(notdir $(UNIT_CC))
+plain-build:
+	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_OUT=$(PLAIN_OUT) UNIT_SAN=-O2 \
+		UNIT_DEFS="-DCALF_HOST -D_GNU_SOURCE" \
+		$(PLAIN_OUT)/test_scale
+.PHONY: plain-build
+
 # Written anew where a source came or went.
 $(UNIT_OUT)/sources: FORCE_UNIT
 	@mkdir -p $(@D)
