@@ -8,8 +8,9 @@
  *			that it halts, then looks for the last time; who gives it a task gives it, then
  *			looks whether it halts, each with a full barrier between: one sees the other.
  *	look out	So it looks out for sched_idle_poll_ns before it halts, if the last time that it
- *			had nothing to run was over within as long. That bounds what is lost: once where
- *			short times end, and then nothing until a short one is seen.
+ *			had nothing to run was over within as long. Where it did so in vain, it does
+ *			not the next 1, 3, 7... times, up to LET_GO_MAX: the other CPU may be one that
+ *			the emulator's host runs in turn with this one, and cannot come meanwhile.
  *	tree		While it looks out it keeps the tree of the task that ran last, which is most
  *			likely the next one, too: it answers flushes as any CPU that is awake does.
  *	one CPU		Neither: nobody else could give it anything.
@@ -21,7 +22,8 @@
 #include "kernel/knobs.h"
 #include "mm/alloc.h"
 
-#define LOOKS 64 /* between two looks at the clock */
+#define LOOKS	   64 /* between two looks at the clock */
+#define LET_GO_MAX 63u
 
 int sched_idle_poll_ns = 200 * 1000;
 
@@ -42,6 +44,24 @@ static bool look_out(const struct runq *rq, u64 end)
 			if (has_work(rq))
 				return true;
 	} while (clock_ns() < end);
+	return false;
+}
+
+/* The same, where it is worth while. */
+static bool try_look_out(struct runq *rq, u64 end)
+{
+	if (!rq->looks_out)
+		return false;
+	if (rq->let_go) {
+		rq->let_go--;
+		return false;
+	}
+	if (look_out(rq, end)) {
+		rq->in_vain = 0;
+		return true;
+	}
+	rq->in_vain = min(2 * rq->in_vain + 1, LET_GO_MAX);
+	rq->let_go = rq->in_vain;
 	return false;
 }
 
@@ -71,7 +91,7 @@ static void await(struct runq *rq)
 {
 	u64 began = clock_ns(), poll = (u64)READ_ONCE(sched_idle_poll_ns), called;
 
-	if (cpu_count() > 1 && rq->looks_out && look_out(rq, began + poll))
+	if (cpu_count() > 1 && try_look_out(rq, began + poll))
 		return;
 	halt(rq);
 	/* Not when it came back: that takes long where it had to be woken. */

@@ -12,7 +12,8 @@ struct runq {
 	u32 ticks;     /* since it was last compared with the other queues */
 	struct task *running, *idle;
 	bool halts;	/* only an interrupt gets its idle CPU to look at the above. Atomic. */
-	bool looks_out; /* see idle.c; the CPU's own */
+	bool looks_out; /* see idle.c; the CPU's own, like the next two */
+	u32 let_go, in_vain;
 	u64 nr_switches;
 	u64 busy_ns, nice_ns, idle_ns;
 	u64 tick_user, tick_system; /* samples that found the CPU busy */

@@ -209,7 +209,7 @@ TEST_FOR(180, fork_storms_side_by_side)
 		spit("/proc/sys/vm/audit", "1\n");
 }
 
-TEST_FOR(120, ping_pong_across_cpus)
+static void ping_pong(int rounds)
 {
 	int p[2], q[2], last = nr_cpus() - 1;
 	pid_t pid;
@@ -220,7 +220,7 @@ TEST_FOR(120, ping_pong_across_cpus)
 		    while (read(p[0], &c, 1) == 1) EQ(write(q[1], &c, 1), 1));
 	REQUIRE(!pin(0, 0));
 	close(p[0]);
-	for (int i = 0; goes_on(i, 3000); i++) {
+	for (int i = 0; goes_on(i, rounds); i++) {
 		char sent = (char)i;
 
 		REQUIRE(write(p[1], &sent, 1) == 1);
@@ -229,6 +229,27 @@ TEST_FOR(120, ping_pong_across_cpus)
 	}
 	close(p[1]);
 	JOIN(pid);
+}
+
+TEST_FOR(120, ping_pong_across_cpus)
+{
+	ping_pong(3000);
+}
+
+/* No wake-up is lost, whether an idle CPU halts at once, after a while, or hardly ever. */
+TEST_FOR(120, ping_pong_however_an_idle_cpu_waits)
+{
+	static const char knob[] = "/proc/sys/kernel/idle_poll_ns";
+	static const char *const ns[] = {"0", "2000", "1000000"};
+	char was[16];
+
+	if (slurp(knob, was, sizeof(was)) <= 0)
+		SKIP("no such knob");
+	for (unsigned i = 0; i < sizeof(ns) / sizeof(*ns); i++) {
+		spit(knob, ns[i]);
+		ping_pong(700);
+	}
+	spit(knob, was);
 }
 
 static volatile int *hits;
