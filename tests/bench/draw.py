@@ -48,15 +48,20 @@ README_ROWS = (
 README_HEAD = "| path | Linux | Calf, level 1 | Calf, `auto` |\n| --- | --: | --: | --: |\n"
 
 
+def readme_rows(text, head, rows):
+    """README with these rows below the table's head."""
+    start = text.index(head) + len(head)
+    end = text.index("\n\n", start) + 1
+    return text[:start] + "".join("| " + " | ".join(row) + " |\n" for row in rows) + text[end:]
+
+
 def readme(text, results):
     """README with the rows of its table as they were measured."""
-    start = text.index(README_HEAD) + len(README_HEAD)
-    end = text.index("\n\n", start) + 1
-    rows = ""
+    rows = []
     for name, what in README_ROWS:
         figures = [results.get(system, {}).get(name) for system in ("linux", "1", "auto")]
-        rows += f"| {what} | " + " | ".join("-" if n is None else f"{n:,}" for n in figures) + " |\n"
-    return text[:start] + rows + text[end:]
+        rows.append([what] + ["-" if n is None else f"{n:,}" for n in figures])
+    return readme_rows(text, README_HEAD, rows)
 
 
 def write_csv(path, rows, head, measured):
@@ -231,15 +236,34 @@ def check_table(system, figures):
     return "\n".join(lines), good
 
 
+README_SMP_HEAD = "| on two CPUs | Linux | Calf | ratio |\n| --- | --: | --: | --: |\n"
+
+
+def ratio_cells(r, figures):
+    """Linux's, Calf's and the ratio, as text."""
+    form = ",.2f" if r.alone else ",.0f"
+    values = r.value("linux", figures), r.value("default", figures)
+    ratio = r.ratio(figures)
+    cells = ["-" if v is None else format(v, form) for v in values]
+    return cells + ["-" if ratio is None else f"{ratio:.2f}"]
+
+
 def ratio_table(figures):
     """One line a ratio of tests/bench/ratios.csv, and whether all of them are reached."""
     lines, good = [f"{'':9}{'operation':44}{'Linux':>10}{'Calf':>10}{'ratio':>8}{'required':>10}"], True
     for r in ratios():
-        linux, calf, ratio = r.value("linux", figures), r.value("default", figures), r.ratio(figures)
+        ratio = r.ratio(figures)
         verdict = "missing" if ratio is None else "ok" if ratio >= r.required else "short"
         good &= verdict == "ok"
-        form = ",.2f" if r.alone else ",.0f"
-        cells = "".join(f"{'-' if v is None else format(v, form):>10}" for v in (linux, calf))
-        shown = "-" if ratio is None else f"{ratio:.2f}"
-        lines.append(f"{verdict:9}{r.path:44}{cells}{shown:>8}{r.required or '-':>10}")
+        linux, calf, shown = ratio_cells(r, figures)
+        lines.append(f"{verdict:9}{r.path:44}{linux:>10}{calf:>10}{shown:>8}{r.required or '-':>10}")
     return "\n".join(lines) + "\n", good
+
+
+def readme_smp(text, figures):
+    """README with the rows of its table of two CPUs as they were measured; a scaling has no ratio."""
+    rows = []
+    for r in ratios():
+        linux, calf, ratio = ratio_cells(r, figures)
+        rows.append([r.path, linux, calf, "" if r.alone else ratio])
+    return readme_rows(text, README_SMP_HEAD, rows)

@@ -38,7 +38,7 @@ def arguments():
     parser.add_argument("--timeout", type=int, default=900, help="seconds for one machine")
     parser.add_argument("--no-elapsed", action="store_true", help="instructions alone")
     parser.add_argument("--draw", action="store_true", help="only draw build/bench/results.csv again")
-    parser.add_argument("--keep", action="store_true", help="renew the pictures in tests/bench and README's table")
+    parser.add_argument("--keep", action="store_true", help="renew README's table, and the pictures in tests/bench")
     return parser.parse_args()
 
 
@@ -130,6 +130,9 @@ def smp(options):
     (OUT / "smp.txt").write_text(f"{on}\n\n{text}")
     print(f"\n{on}\n\n{text}")
     clean(OUT)
+    if options.keep and whole:
+        page = ROOT / "README.md"
+        page.write_text(draw.readme_smp(page.read_text(), best))
     return 0 if whole and kept else 1
 
 
