@@ -124,6 +124,23 @@ static long place(struct mm *mm, const struct request *r) __must_hold(&mm->lock)
 	return map_find_place(mm, r->len, r->flags);
 }
 
+/*
+ * What the file's seals leave of a shared mapping: its flags, or -EPERM. Asked again once the area counts
+ * among those that write: who seals looks at that count after sealing.
+ */
+static long sealed_flags(const struct mapping *map, u32 vm)
+{
+	u32 seals = map && (vm & VM_SHARED) ? atomic_load(&map->seals) : 0;
+
+	if (seals & SEAL_WRITE)
+		return -EPERM;
+	if (!(seals & SEAL_FUTURE_WRITE))
+		return vm;
+	if (vm & VM_WRITE)
+		return -EPERM;
+	return vm & ~VM_MAYWRITE;
+}
+
 static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 {
 	u64 pages = r->len >> PAGE_SHIFT;
@@ -137,6 +154,10 @@ static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 	if (mm->areas->count >= MAX_MAP_COUNT || !map_within_limits(mm, r->kind.flags, pages))
 		return -ENOMEM;
 	a = area_new(&r->kind);
+	if (a && a->map && sealed_flags(a->map, a->flags) < 0) {
+		area_discard(a);
+		return -EPERM;
+	}
 	err = a ? map_commit(mm, r->kind.flags, pages) : -ENOMEM;
 	if (err) {
 		area_discard(a);
@@ -183,7 +204,7 @@ static long flags_for(const struct mm *mm, unsigned prot, unsigned flags, struct
 	}
 	if (map_accountable(vm))
 		vm |= VM_ACCOUNT;
-	return vm;
+	return file ? sealed_flags(file_mapping(file), vm) : vm;
 }
 
 long mm_mmap(struct mm *mm, vaddr_t addr, u64 len, unsigned prot, unsigned flags, struct file *file,

@@ -96,6 +96,17 @@ struct page *mapping_get(struct mapping *m, u64 index)
 	return p;
 }
 
+/* Clears [start, end), which lies within one page, where that page is there. */
+static void clear_part(struct mapping *m, u64 start, u64 end)
+{
+	struct page *p = start < end ? mapping_find(m, start >> PAGE_SHIFT) : NULL;
+
+	if (!p)
+		return;
+	memset((u8 *)page_to_virt(p) + (start & ~PAGE_MASK), 0, end - start);
+	page_put(p);
+}
+
 int mapping_truncate(struct mapping *m, u64 size)
 {
 	u64 first = DIV_ROUND_UP(size, PAGE_SIZE), index = first, old = atomic_load(&m->size);
@@ -109,13 +120,63 @@ int mapping_truncate(struct mapping *m, u64 size)
 	}
 	while ((p = take_from(m, &index)))
 		page_put(p);
-	if (size & ~PAGE_MASK) {
-		p = mapping_find(m, size >> PAGE_SHIFT);
-		if (p) {
-			memset((u8 *)page_to_virt(p) + (size & ~PAGE_MASK), 0,
-			       PAGE_SIZE - (size & ~PAGE_MASK));
-			page_put(p);
-		}
+	clear_part(m, size, ALIGN_UP(size, PAGE_SIZE));
+	return 0;
+}
+
+void mapping_drop_tail(struct mapping *m, u64 first)
+{
+	u64 index = max(first, DIV_ROUND_UP(atomic_load(&m->size), PAGE_SIZE));
+	struct page *p;
+
+	while ((p = take_from(m, &index)))
+		page_put(p);
+}
+
+/*
+ * Takes the page at or after *index out of the cache, where nobody else holds it. What somebody reads
+ * at this moment, or has mapped again since it was unmapped, stays and is filled with zeros: all who
+ * see it go on seeing one page. False: there is no more below `end`.
+ */
+static bool punch_one(struct mapping *m, u64 *index, u64 end)
+{
+	struct page *p;
+	bool sole;
+
+	spin_lock(&m->lock);
+	p = radix_next(&m->pages, index);
+	if (!p || *index >= end) {
+		spin_unlock(&m->lock);
+		return false;
 	}
+	sole = page_refcount(p) == 1; /* the cache's own: another comes only under the lock */
+	if (sole) {
+		radix_remove(&m->pages, *index);
+		count_pages(m, -1);
+	} else {
+		page_get(p);
+	}
+	spin_unlock(&m->lock);
+	if (!sole)
+		memset(page_to_virt(p), 0, PAGE_SIZE);
+	page_put(p);
+	++*index;
+	return true;
+}
+
+int mapping_punch(struct mapping *m, u64 start, u64 end)
+{
+	u64 first = DIV_ROUND_UP(start, PAGE_SIZE), last = end >> PAGE_SHIFT, index = first;
+
+	if (first > last) { /* within one page */
+		clear_part(m, start, end);
+		return 0;
+	}
+	if (atomic_load(&m->areas) && first < last && rmap_unmap_hole(m, first, last))
+		return -ENOMEM;
+	while (punch_one(m, &index, last))
+		;
+	clear_part(m, start, first << PAGE_SHIFT);
+	clear_part(m, last << PAGE_SHIFT, end);
 	return 0;
 }

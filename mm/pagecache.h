@@ -17,7 +17,14 @@ struct mapping {
 	u32 shared_writable; /* of those, shared and writable. Atomic. */
 	bool shmem;	     /* pages count as RssShmem rather than RssFile */
 	u64 name;	     /* mm_name_word()'s; 0: not asked for yet. Atomic. */
+	u32 seals;	     /* SEAL_: what memfd_create(2) lets one promise never to do. Atomic. */
 };
+
+#define SEAL_SEAL	  0x01u /* no more seals */
+#define SEAL_SHRINK	  0x02u
+#define SEAL_GROW	  0x04u
+#define SEAL_WRITE	  0x08u /* nobody writes, nor maps it shared where it might be written */
+#define SEAL_FUTURE_WRITE 0x10u /* as SEAL_WRITE, but what is mapped already stays */
 
 void mapping_init(struct mapping *m, bool shmem);
 /* Drops every page. No area maps it any more. */
@@ -34,6 +41,15 @@ struct page *mapping_get(struct mapping *m, u64 index) __must_check;
  * -ENOMEM with the contents as they were.
  */
 int __must_check mapping_truncate(struct mapping *m, u64 size);
+
+/*
+ * Makes [start, end) of the contents a hole that reads as zeros, in every address space that maps it; the
+ * private copies that programs have made stay. The size is as it was. Locks as for mapping_truncate(). 0, or
+ * -ENOMEM with the contents as they were.
+ */
+int __must_check mapping_punch(struct mapping *m, u64 start, u64 end);
+/* Drops the pages from index `first` on that lie past the size: what fallocate(2) failed to finish. */
+void mapping_drop_tail(struct mapping *m, u64 first);
 
 /* Machine-wide, for /proc/meminfo: pages in caches, and of them shmem. */
 u64 mapping_total_pages(void);

@@ -54,9 +54,14 @@ static struct mm *next_mm(struct mm *after)
 	return found;
 }
 
-/* Does it to what each area of m in this mm maps from page `first` on. */
-static int for_areas(struct mm *mm, struct mapping *m, u64 first,
-		     int (*fn)(struct mm *, vaddr_t, vaddr_t, struct gather *))
+/* What is done to each area of a file, as far as it maps the pages [first, last). */
+struct unmap {
+	struct mapping *map;
+	u64 first, last;
+	int (*fn)(struct mm *, const struct area *, vaddr_t, vaddr_t, struct gather *);
+};
+
+static int for_areas(struct mm *mm, const struct unmap *u)
 {
 	struct gather g;
 	int err = 0;
@@ -64,44 +69,88 @@ static int for_areas(struct mm *mm, struct mapping *m, u64 first,
 	gather_init(&g, mm);
 	rwsem_write_lock(&mm->lock);
 	for (struct area *a = area_first(mm); a && !err; a = area_next(a)) {
-		u64 skip;
+		u64 first, last;
 
-		if (a->map != m || a->pgoff + area_pages(a) <= first)
+		if (a->map != u->map)
 			continue;
-		skip = first > a->pgoff ? first - a->pgoff : 0;
-		err = fn(mm, a->start + (skip << PAGE_SHIFT), a->end, &g);
+		first = max(u->first, a->pgoff);
+		last = min(u->last, a->pgoff + area_pages(a));
+		if (first < last)
+			err = u->fn(mm, a, a->start + ((first - a->pgoff) << PAGE_SHIFT),
+				    a->start + ((last - a->pgoff) << PAGE_SHIFT), &g);
 	}
 	gather_flush(&g);
 	rwsem_write_unlock(&mm->lock);
 	return err;
 }
 
-static int for_mms(struct mapping *m, u64 first,
-		   int (*fn)(struct mm *, vaddr_t, vaddr_t, struct gather *))
+static int for_mms(const struct unmap *u)
 {
 	struct mm *mm = next_mm(NULL), *next;
 	int err = 0;
 
 	for (; mm; mm = next) {
 		if (!err)
-			err = for_areas(mm, m, first, fn);
+			err = for_areas(mm, u);
 		next = next_mm(mm);
 		mm_put_user(mm);
 	}
 	return err;
 }
 
-static int own_edges(struct mm *mm, vaddr_t start, vaddr_t end, struct gather *g)
+static int own_edges(struct mm *mm, const struct area *a, vaddr_t start, vaddr_t end,
+		     struct gather *g)
     __must_hold(&mm->lock)
 {
+	(void)a;
 	(void)g;
 	return tree_own_edges(mm, start, end);
+}
+
+static int zap(struct mm *mm, const struct area *a, vaddr_t start, vaddr_t end, struct gather *g)
+    __must_hold(&mm->lock)
+{
+	(void)a;
+	return tree_zap(mm, start, end, g);
 }
 
 /* All that takes memory comes first: then emptying fails only where a fork came between the two. */
 int rmap_unmap_file(struct mapping *m, u64 first)
 {
-	int err = for_mms(m, first, own_edges);
+	struct unmap u = {m, first, ~0ull, own_edges};
+	int err = for_mms(&u);
 
-	return err ? err : for_mms(m, first, tree_zap);
+	u.fn = zap;
+	return err ? err : for_mms(&u);
+}
+
+static void zap_cached(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
+{
+	const struct page *p = pte_page(pte_load(s->pte));
+
+	if (p && p->kind == PAGE_FILE)
+		gather_add(arg, va, PAGE_SIZE, pte_page(slot_take(mm, s)));
+}
+
+/* Pieces that a gather has room for, since it cannot be flushed with a table locked. */
+static int zap_hole(struct mm *mm, const struct area *a, vaddr_t start, vaddr_t end,
+		    struct gather *g)
+    __must_hold(&mm->lock)
+{
+	vaddr_t next;
+
+	if (!area_is_private(a))
+		return tree_zap(mm, start, end, g);
+	for (vaddr_t va = start; va < end; va = next) {
+		next = min(va + GATHER_BATCH * PAGE_SIZE, end);
+		gather_flush(g);
+		if (tree_for_each(mm, va, next, zap_cached, g))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int rmap_unmap_hole(struct mapping *m, u64 first, u64 last)
+{
+	return for_mms(&(struct unmap){m, first, last, zap_hole});
 }

@@ -11,6 +11,13 @@
  */
 int __must_check rmap_unmap_file(struct mapping *m, u64 first);
 
+/*
+ * Empties every entry for pages [first, last) of m, in any address space, but for private copies, which
+ * stay. Takes each mm's lock exclusive. 0, or -ENOMEM with some entries emptied: what they mapped is
+ * found in the page cache again.
+ */
+int __must_check rmap_unmap_hole(struct mapping *m, u64 first, u64 last);
+
 /* Every mm that has areas is known here, from its creation until its last user leaves. */
 void rmap_add_mm(struct mm *mm);
 void rmap_remove_mm(struct mm *mm);

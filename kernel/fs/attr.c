@@ -260,10 +260,10 @@ static int truncate_path(const struct path *p, u64 size)
 	struct iattr attr = {.valid = ATTR_SIZE | ATTR_MTIME, .size = size, .mtime = inode_now()};
 	struct inode *i = p->dentry->inode;
 
-	if (size > current->proc->rlimits[RLIMIT_FSIZE].cur) {
-		signal_process(current->proc, SIGXFSZ, NULL);
-		return -EFBIG;
-	}
+	int err = ram_size_allowed(i, size);
+
+	if (err)
+		return err;
 	if (current->cred.fsuid != 0 && (i->mode & (S_ISUID | S_ISGID))) {
 		attr.valid |= ATTR_MODE;
 		attr.mode = i->mode & ~S_ISUID;

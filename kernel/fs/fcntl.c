@@ -24,6 +24,8 @@
 #define F_DUPFD_CLOEXEC 1030
 #define F_SETPIPE_SZ	1031
 #define F_GETPIPE_SZ	1032
+#define F_ADD_SEALS	1033
+#define F_GET_SEALS	1034
 #define FD_CLOEXEC	1u
 
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_NOATIME)
@@ -84,6 +86,10 @@ static long fcntl_file(struct file *f, s32 fd, u32 cmd, u64 arg)
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:
 		return pipe_get_size(f);
+	case F_ADD_SEALS:
+		return shmem_add_seals(f, (u32)arg);
+	case F_GET_SEALS:
+		return shmem_get_seals(f);
 	default:
 		return -EINVAL;
 	}
@@ -169,7 +175,23 @@ SYSCALL1(fdatasync, s32, fd)
 	return do_fsync(fd);
 }
 
-#define FALLOC_FL_KEEP_SIZE 1u
+/* What of fallocate's modes is in conflict with itself, or unknown, in Linux's order. */
+static int fallocate_mode(u32 mode)
+{
+	bool alone = !(mode & (mode - 1));
+
+	if (mode & ~FALLOC_FL_ALL)
+		return -EOPNOTSUPP;
+	if ((mode & FALLOC_FL_PUNCH_HOLE) &&
+	    ((mode & FALLOC_FL_ZERO_RANGE) || !(mode & FALLOC_FL_KEEP_SIZE)))
+		return -EOPNOTSUPP;
+	if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) && !alone)
+		return -EINVAL;
+	if ((mode & FALLOC_FL_UNSHARE_RANGE) &&
+	    (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)))
+		return -EINVAL;
+	return 0;
+}
 
 SYSCALL4(fallocate, s32, fd, u32, mode, s64, offset, s64, len)
 {
@@ -181,8 +203,8 @@ SYSCALL4(fallocate, s32, fd, u32, mode, s64, offset, s64, len)
 		return -EBADF;
 	if (offset < 0 || len <= 0)
 		err = -EINVAL;
-	else if (mode & ~FALLOC_FL_KEEP_SIZE)
-		err = -EOPNOTSUPP;
+	else if ((err = fallocate_mode(mode)))
+		;
 	else if (!file_writable(f))
 		err = -EBADF;
 	else if (S_ISFIFO(f->inode->mode))
@@ -194,7 +216,7 @@ SYSCALL4(fallocate, s32, fd, u32, mode, s64, offset, s64, len)
 	else if (__builtin_add_overflow(offset, len, &end))
 		err = -EFBIG;
 	else
-		err = ram_fallocate(f, (u64)offset, (u64)end, mode & FALLOC_FL_KEEP_SIZE);
+		err = ram_fallocate(f, (u64)offset, (u64)end, mode);
 	file_put(f);
 	return err;
 }

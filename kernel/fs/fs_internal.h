@@ -124,8 +124,24 @@ struct inode *ram_inode(struct super_block *sb, struct inode *dir, u32 mode, u64
 			const char *target);
 /* Pages that files of a ramfs may still take. */
 u64 ram_free_pages(struct super_block *sb);
-/* fallocate(2) of [start, end). -EOPNOTSUPP where f is of another file system. */
-int ram_fallocate(struct file *f, u64 start, u64 end, bool keep_size);
+#define FALLOC_FL_KEEP_SIZE	 0x01u
+#define FALLOC_FL_PUNCH_HOLE	 0x02u
+#define FALLOC_FL_COLLAPSE_RANGE 0x08u
+#define FALLOC_FL_ZERO_RANGE	 0x10u
+#define FALLOC_FL_INSERT_RANGE	 0x20u
+#define FALLOC_FL_UNSHARE_RANGE	 0x40u
+#define FALLOC_FL_ALL		 0x7bu
+/* fallocate(2) of [start, end), as tmpfs does it. -EOPNOTSUPP where f is of another file system, or
+ * the mode is beyond it. */
+int ram_fallocate(struct file *f, u64 start, u64 end, u32 mode);
+/* As truncate(2) checks the size that a file is to have: 0, or -EFBIG with SIGXFSZ sent. */
+int ram_size_allowed(const struct inode *i, u64 size);
+
+/* ---- shmem.c ---- */
+
+/* F_GET_SEALS and F_ADD_SEALS: SEAL_ bits, or -EINVAL where f has none; 0, -EPERM, -EBUSY. */
+long shmem_get_seals(struct file *f);
+long shmem_add_seals(struct file *f, u32 seals);
 
 /* ---- open.c, file.c ---- */
 

@@ -113,6 +113,32 @@ static ssize_t write_page(struct inode *i, struct io_iter *it, loff_t *pos)
 	return got ? (ssize_t)got : -EFAULT;
 }
 
+int ram_size_allowed(const struct inode *i, u64 size)
+{
+	if (size <= atomic_load(&i->mapping.size) ||
+	    size <= current->proc->rlimits[RLIMIT_FSIZE].cur)
+		return 0;
+	signal_process(current->proc, SIGXFSZ, NULL);
+	return -EFBIG;
+}
+
+/* Whether seals forbid to write up to `end`, or to give the file that size. Caller holds its lock. */
+static bool sealed_write(const struct inode *i, u64 end)
+{
+	u32 seals = atomic_load(&i->mapping.seals);
+
+	return (seals & (SEAL_WRITE | SEAL_FUTURE_WRITE)) ||
+	       ((seals & SEAL_GROW) && end > i->mapping.size);
+}
+
+static bool sealed_size(const struct inode *i, u64 size)
+{
+	u32 seals = atomic_load(&i->mapping.seals);
+
+	return ((seals & SEAL_GROW) && size > i->mapping.size) ||
+	       ((seals & SEAL_SHRINK) && size < i->mapping.size);
+}
+
 /* How much of a write at pos the limits allow: bytes, 0 for none wanted, or -EFBIG. */
 static ssize_t write_limit(size_t n, loff_t pos)
 {
@@ -146,6 +172,8 @@ static ssize_t ram_write(struct file *f, struct io_iter *it, loff_t *pos)
 	if (f->flags & O_APPEND)
 		*pos = (loff_t)i->mapping.size;
 	limit = n = write_limit(it->left, *pos);
+	if (limit > 0 && sealed_write(i, (u64)*pos + (u64)limit))
+		limit = n = -EPERM;
 	if (limit > 0) {
 		it->left = (size_t)limit;
 		drop_privileges(i);
@@ -176,8 +204,8 @@ static int ram_fsync(struct file *f)
 	return 0;
 }
 
-/* Gives [start, end) frames; the size is the caller's. 0 or -ENOSPC, with what was added left as
- * holes' zeros. */
+/* Gives [start, end) frames; the size is the caller's. 0 or -ENOSPC, with what was added within the
+ * size left as holes' zeros. */
 static int ram_allocate(struct inode *i, u64 start, u64 end)
 {
 	for (u64 index = start >> PAGE_SHIFT; index < DIV_ROUND_UP(end, PAGE_SIZE); index++) {
@@ -194,17 +222,47 @@ static int ram_allocate(struct inode *i, u64 start, u64 end)
 	return 0;
 }
 
-int ram_fallocate(struct file *f, u64 start, u64 end, bool keep_size)
+static int ram_reserve(struct inode *i, u64 start, u64 end, bool keep_size)
+{
+	int err = end > MAX_FILE_SIZE ? -EFBIG : ram_size_allowed(i, end);
+
+	if (err)
+		return err;
+	if ((atomic_load(&i->mapping.seals) & SEAL_GROW) && end > i->mapping.size)
+		return -EPERM;
+	err = ram_allocate(i, start, end);
+	if (err) {
+		mapping_drop_tail(&i->mapping, start >> PAGE_SHIFT);
+		account(i);
+	} else if (!keep_size && end > i->mapping.size) {
+		atomic_store(&i->mapping.size, end);
+	}
+	return err;
+}
+
+static int ram_punch(struct inode *i, u64 start, u64 end)
+{
+	int err;
+
+	if (atomic_load(&i->mapping.seals) & (SEAL_WRITE | SEAL_FUTURE_WRITE))
+		return -EPERM;
+	err = mapping_punch(&i->mapping, start, end);
+	account(i);
+	return err;
+}
+
+int ram_fallocate(struct file *f, u64 start, u64 end, u32 mode)
 {
 	struct inode *i = f->inode;
 	int err;
 
-	if (f->ops != &ram_file_ops)
+	if (f->ops != &ram_file_ops || (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)))
 		return -EOPNOTSUPP;
 	rwsem_write_lock(&i->lock);
-	err = ram_allocate(i, start, end);
-	if (!err && !keep_size && end > i->mapping.size)
-		atomic_store(&i->mapping.size, end);
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		err = ram_punch(i, start, end);
+	else
+		err = ram_reserve(i, start, end, mode & FALLOC_FL_KEEP_SIZE);
 	if (!err)
 		i->mtime = i->ctime = inode_now();
 	rwsem_write_unlock(&i->lock);
@@ -233,6 +291,7 @@ struct inode *ram_inode(struct super_block *sb, struct inode *dir, u32 mode, u64
 	i->rdev = rdev;
 	if (S_ISREG(mode)) {
 		mapping_init(&i->mapping, ((struct ram_super *)i->sb->private)->shmem);
+		i->mapping.seals = SEAL_SEAL;
 		i->fops = &ram_file_ops;
 	} else if (S_ISDIR(mode)) {
 		i->fops = &dentry_dir_ops;
@@ -277,8 +336,11 @@ static void ram_getattr(struct inode *i, struct kstat *st)
 
 static int ram_setattr(struct inode *i, const struct iattr *attr)
 {
-	int err = inode_set_attr(i, attr);
+	int err;
 
+	if ((attr->valid & ATTR_SIZE) && sealed_size(i, attr->size))
+		return -EPERM;
+	err = inode_set_attr(i, attr);
 	if (S_ISREG(i->mode))
 		account(i);
 	return err;

@@ -41,8 +41,11 @@ struct file *shmem_file(const char *name, u64 size)
 	return nameless_file(name, size, O_RDWR | O_LARGEFILE);
 }
 
-#define MFD_CLOEXEC    1u
-#define MEMFD_NAME_MAX 249
+#define MFD_CLOEXEC	  1u
+#define MFD_ALLOW_SEALING 2u
+#define MFD_HUGETLB	  4u
+#define MFD_HUGE_SIZE	  (63u << 26)
+#define MEMFD_NAME_MAX	  249
 
 SYSCALL2(memfd_create, const char __user *, name, u32, flags)
 {
@@ -50,15 +53,69 @@ SYSCALL2(memfd_create, const char __user *, name, u32, flags)
 	struct file *f;
 	ssize_t len;
 
-	/* Sealing and huge pages are not there. */
-	if (flags & ~MFD_CLOEXEC)
+	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING |
+		      (flags & MFD_HUGETLB ? MFD_HUGETLB | MFD_HUGE_SIZE : 0)))
 		return -EINVAL;
 	len = strncpy_from_user(text + 6, name, MEMFD_NAME_MAX + 1);
 	if (len < 0)
 		return len;
 	if (len > MEMFD_NAME_MAX)
 		return -EINVAL;
+	if (flags & MFD_HUGETLB)
+		return -ENOSYS; /* as a Linux without hugetlbfs */
 	text[6 + len] = 0;
 	f = nameless_file(text, 0, O_RDWR | O_LARGEFILE);
-	return IS_ERR(f) ? PTR_ERR(f) : fd_install(f, 0, flags & MFD_CLOEXEC);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	if (flags & MFD_ALLOW_SEALING)
+		f->inode->mapping.seals = 0;
+	return fd_install(f, 0, flags & MFD_CLOEXEC);
+}
+
+/* ---- seals ---- */
+
+#define SEALS_ALL (SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE | SEAL_FUTURE_WRITE)
+
+/* What can be sealed: the files of a tmpfs. NULL: not f. */
+static struct mapping *sealable(struct file *f)
+{
+	struct mapping *m = S_ISREG(f->inode->mode) ? file_mapping(f) : NULL;
+
+	return m && m->shmem ? m : NULL;
+}
+
+long shmem_get_seals(struct file *f)
+{
+	struct mapping *m = sealable(f);
+
+	return m ? (long)atomic_load(&m->seals) : -EINVAL;
+}
+
+/*
+ * The seal is set before the count of writers is looked at, and mmap counts itself before it looks at the seals:
+ * one of the two sees the other. Writers by write(2) have the inode's lock.
+ */
+long shmem_add_seals(struct file *f, u32 seals)
+{
+	struct mapping *m = sealable(f);
+	long err = 0;
+	u32 had;
+
+	if (!file_can_write(f))
+		return -EPERM;
+	if (seals & ~SEALS_ALL || !m)
+		return -EINVAL;
+	rwsem_write_lock(&f->inode->lock);
+	had = atomic_load(&m->seals);
+	if (had & SEAL_SEAL) {
+		err = -EPERM;
+	} else {
+		atomic_store(&m->seals, had | seals);
+		if (seals & ~had & SEAL_WRITE && atomic_load(&m->shared_writable)) {
+			atomic_store(&m->seals, had);
+			err = -EBUSY;
+		}
+	}
+	rwsem_write_unlock(&f->inode->lock);
+	return err;
 }

@@ -562,6 +562,28 @@ static void op_truncate(struct op *o)
 	f->bytes = bytes;
 }
 
+static void op_punch(struct op *o)
+{
+	struct mfile *f = o->m->file[choose(o, FILES)];
+	u64 start = choose(o, FILE_PAGES * PAGE_SIZE / 8) * 8;
+	u64 end = start + choose(o, FILE_PAGES * PAGE_SIZE / 16) * 8 + 8;
+	int r;
+
+	DOING("punch a hole into a file from %lu to %lu", start, end);
+	r = mapping_punch(file_mapping(f->file), start, end);
+	if (r == -ENOMEM && memory_was_short())
+		return;
+	if (r)
+		WRONG("returned %d", r);
+	for (u64 page = 0; page < FILE_PAGES; page++)
+		for (unsigned w = 0; w < PAGE_WORDS; w++) {
+			u64 at = (page << PAGE_SHIFT) + word_offset(w);
+
+			if (at >= start && at < end)
+				f->page[page].word[w] = 0;
+		}
+}
+
 /* ---- processes ---- */
 
 static unsigned count_procs(const struct model *m)
@@ -646,6 +668,7 @@ static const struct {
     {op_fork, 9, "fork"},	  {op_exit, 5, "exit"},
     {op_exec, 1, "exec"},	  {op_file_write, 4, "file write"},
     {op_truncate, 2, "truncate"},
+    {op_punch, 2, "punch"},
 };
 
 const char *model_op_name(unsigned op)
