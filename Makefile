@@ -22,7 +22,7 @@ BUILD := $(if $(filter 1,$(DEBUG)),build/debug,build)
 
 # --- the kernel ---------------------------------------------------------------------------------
 
-KERNEL_DIRS := boot arch/x86_64 mm kernel kernel/lib kernel/fs kernel/dev kernel/net
+KERNEL_DIRS := boot arch/x86_64 mm kernel kernel/lib kernel/fs kernel/ipc kernel/dev kernel/net
 KERNEL_C := $(wildcard $(KERNEL_DIRS:=/*.c))
 KERNEL_S := $(wildcard $(KERNEL_DIRS:=/*.S))
 KERNEL_OBJS := $(KERNEL_C:%.c=$(BUILD)/%.o) $(KERNEL_S:%.S=$(BUILD)/%.S.o)

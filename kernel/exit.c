@@ -13,6 +13,7 @@
 #include "arch/power.h"
 #include "arch/uaccess.h"
 #include "kernel/fs/vfs.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/log.h"
 #include "kernel/rusage.h"
 #include "kernel/syscalls.h"
@@ -237,6 +238,8 @@ static void __noreturn end(int code, bool all)
 	if (last)
 		itimer_stop(p);
 	give_up_memory(t);
+	if (last && unlikely(!list_empty(&p->sem_undos)))
+		sem_exit(p);
 	give_up_files(t);
 	if (last && p->pid == p->sid)
 		tty_session_end(p);

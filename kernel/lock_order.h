@@ -28,6 +28,7 @@ enum lock_rank {
 	LOCK_DENTRY,	/* the trees of names and of mounts */
 	LOCK_ADVISORY,	/* the advisory locks of all files */
 	LOCK_TTY,	/* a terminal's line discipline and buffers */
+	LOCK_IPC,	/* a kind of System V IPC: its objects, by id */
 	LOCK_TIMER,	/* the queue of timers */
 	LOCK_TABLE,	/* a page table, in its struct page; nests: from the root downwards */
 	LOCK_FAMILY,	/* the processes that descend by fork from one exec */

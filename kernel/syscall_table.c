@@ -39,9 +39,9 @@
 	X(26, msync) \
 	X(27, mincore) \
 	X(28, madvise) \
-	ABSENT(29, shmget) \
-	ABSENT(30, shmat) \
-	ABSENT(31, shmctl) \
+	X(29, shmget) \
+	X(30, shmat) \
+	X(31, shmctl) \
 	X(32, dup) \
 	X(33, dup2) \
 	X(34, pause) \
@@ -74,14 +74,14 @@
 	X(61, wait4) \
 	X(62, kill) \
 	X(63, uname) \
-	ABSENT(64, semget) \
-	ABSENT(65, semop) \
-	ABSENT(66, semctl) \
-	ABSENT(67, shmdt) \
-	ABSENT(68, msgget) \
-	ABSENT(69, msgsnd) \
-	ABSENT(70, msgrcv) \
-	ABSENT(71, msgctl) \
+	X(64, semget) \
+	X(65, semop) \
+	X(66, semctl) \
+	X(67, shmdt) \
+	X(68, msgget) \
+	X(69, msgsnd) \
+	X(70, msgrcv) \
+	X(71, msgctl) \
 	X(72, fcntl) \
 	X(73, flock) \
 	X(74, fsync) \
@@ -230,7 +230,7 @@
 	X(217, getdents64) \
 	X(218, set_tid_address) \
 	X(219, restart_syscall) \
-	ABSENT(220, semtimedop) \
+	X(220, semtimedop) \
 	X(221, fadvise64) \
 	ABSENT(222, timer_create) \
 	ABSENT(223, timer_settime) \

@@ -65,6 +65,7 @@ static void process_setup(struct process *p, struct task *leader)
 	leader->refs = 2;
 	leader->proc = p;
 	list_init(&p->children);
+	list_init(&p->sem_undos);
 	list_init(&p->sibling);
 	list_init(&p->threads);
 	spin_init(&p->threads_lock, LOCK_THREADS);

@@ -140,6 +140,7 @@ struct process {
 	struct rb_node pid_node; /* by pid, under tasks_lock */
 	struct process *parent; /* tasks_lock guards the tree: parent, children, groups, sessions */
 	struct list_head children, sibling;
+	struct list_head sem_undos; /* what its semaphores get at its end; kernel/ipc/sem.c */
 	/* Tasks that have not ended, and how many. Changed under tasks_lock, sighand_lock and
 	 * threads_lock; read under any of them. */
 	struct list_head threads;

@@ -151,6 +151,7 @@ int area_own(struct mm *mm)
 		link_area(new, a);
 	}
 	new->fork_special = old->fork_special;
+	new->watched = old->watched;
 	mm->areas = new;
 	area_set_put(old);
 	return 0;
@@ -227,11 +228,37 @@ static void account(struct mm *mm, const struct area *a, u64 pages, int sign)
 		mm->data_pages += n;
 }
 
-/* True where `b`, which starts where `a` ends, goes on as `a` does. */
+static struct mapping_watch *watch_of(const struct area *a)
+{
+	return a->map ? a->map->watch : NULL;
+}
+
+/* The mm has this area from now on, or has it no more. */
+static void tell(struct mm *mm, const struct area *a, bool more)
+{
+	struct mapping_watch *w = watch_of(a);
+
+	if (likely(!w))
+		return;
+	mm->areas->watched += more ? 1 : -1u;
+	w->areas(w, more);
+}
+
+void area_tell_all(struct mm *mm, bool more)
+{
+	if (likely(!mm->areas->watched))
+		return;
+	for (struct area *a = area_first(mm); a; a = area_next(a))
+		if (watch_of(a))
+			watch_of(a)->areas(watch_of(a), more);
+}
+
+/* True where `b`, which starts where `a` ends, goes on as `a` does. Areas that somebody counts are not
+ * joined: shmctl(2) tells how many there are, and on Linux those once cut stay so. */
 static bool continues(const struct area *a, const struct area *b)
 {
 	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
-	       a->pgoff + area_pages(a) == b->pgoff;
+	       a->pgoff + area_pages(a) == b->pgoff && !watch_of(a);
 }
 
 /* Joins b, which continues a, to a. */
@@ -277,6 +304,7 @@ void area_insert(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end)
 		DEBUG_ASSERT(end <= next->start);
 		fix_hole(mm->areas, next);
 	}
+	tell(mm, a, true);
 }
 
 void area_remove(struct mm *mm, struct area *a)
@@ -288,6 +316,7 @@ void area_remove(struct mm *mm, struct area *a)
 	mm->areas->count--;
 	if (next)
 		fix_hole(mm->areas, next);
+	tell(mm, a, false);
 	area_free(a);
 }
 
@@ -337,6 +366,7 @@ int area_split(struct mm *mm, vaddr_t at)
 	fix_hole(mm->areas, b);
 	if (area_next(b))
 		fix_hole(mm->areas, area_next(b));
+	tell(mm, b, true);
 	return 0;
 }
 

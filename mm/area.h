@@ -54,6 +54,7 @@ struct area_set {
 	u32 refs; /* mms. Atomic. */
 	u32 count;
 	u64 fork_special; /* pages of areas that fork does not hand on as they are: VM_FORK_SPECIAL */
+	u32 watched;	  /* areas whose mapping has a watch */
 	struct rb_tree tree;
 };
 
@@ -100,6 +101,9 @@ vaddr_t area_find_hole(struct mm *mm, u64 len, vaddr_t low, vaddr_t high, bool u
 
 /* What stays unmapped below an area that grows down. */
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
+
+/* Tells who watches mappings that the mm has all areas of its set from now on, or has them no more. */
+void area_tell_all(struct mm *mm, bool more);
 
 struct area_set *area_set_create(void);
 struct area_set *area_set_share(struct area_set *s); /* one reference more */

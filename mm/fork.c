@@ -211,6 +211,7 @@ static int fork_locked(struct mm *child, struct mm *parent, int level) __must_ho
 		return err;
 	copy_fields(child, parent);
 	child->areas = area_set_share(parent->areas);
+	area_tell_all(child, true);
 	child->exe = parent->exe ? file_get(parent->exe) : NULL;
 	family_join(parent->family, child);
 	child->locked_pages = parent->locked_pages;

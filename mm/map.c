@@ -85,6 +85,47 @@ long mm_munmap(struct mm *mm, vaddr_t addr, u64 len)
 	return err;
 }
 
+/* Whether a is the part of a watched file that lies where it was mapped with its start at `addr`. */
+static bool attached_at(const struct area *a, vaddr_t addr)
+{
+	return a->map && a->map->watch && a->start >= addr &&
+	       (a->start - addr) >> PAGE_SHIFT == a->pgoff;
+}
+
+static int detach_locked(struct mm *mm, vaddr_t addr)
+{
+	struct area *a = area_find(mm, addr);
+	const struct file *f;
+	vaddr_t end, next;
+	int err = 0;
+
+	while (a && !attached_at(a, addr))
+		a = area_next(a);
+	if (!a)
+		return -EINVAL;
+	f = a->file;
+	end = addr + ALIGN_UP(atomic_load(&a->map->size), PAGE_SIZE);
+	/* Where other parts are of the same file, that one lives as long as they do. */
+	for (; a && a->start < end && !err; a = area_find(mm, next)) {
+		next = a->end;
+		if (a->file == f && attached_at(a, addr))
+			err = unmap_range(mm, a->start, a->end);
+	}
+	return err;
+}
+
+long mm_detach(struct mm *mm, vaddr_t addr)
+{
+	int err;
+
+	rwsem_write_lock(&mm->lock);
+	err = area_own(mm);
+	if (!err)
+		err = detach_locked(mm, addr);
+	rwsem_write_unlock(&mm->lock);
+	return err;
+}
+
 struct request {
 	vaddr_t addr;
 	u64 len;

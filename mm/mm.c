@@ -131,6 +131,7 @@ void mm_drop_contents(struct mm *mm)
 	mmu_forget(&mm->mmu);
 	drop_tree(mm);
 	family_leave(mm);
+	area_tell_all(mm, false);
 	area_set_put(mm->areas);
 	mm->areas = NULL;
 	rwsem_write_unlock(&mm->lock);

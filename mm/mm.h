@@ -117,6 +117,8 @@ void mm_put_user(struct mm *mm); /* the last one drops areas, tree and frames, a
 long mm_mmap(struct mm *mm, vaddr_t addr, u64 len, unsigned prot, unsigned flags, struct file *file,
 	     u64 offset);
 long mm_munmap(struct mm *mm, vaddr_t addr, u64 len);
+/* As shmdt(2): unmaps what is left of the watched file that was mapped from `addr` on. */
+long mm_detach(struct mm *mm, vaddr_t addr);
 long mm_mprotect(struct mm *mm, vaddr_t addr, u64 len, unsigned prot);
 long mm_mremap(struct mm *mm, vaddr_t old, u64 old_len, u64 new_len, unsigned flags, vaddr_t new);
 long mm_brk(struct mm *mm, vaddr_t brk);

@@ -18,6 +18,16 @@ struct mapping {
 	bool shmem;	     /* pages count as RssShmem rather than RssFile */
 	u64 name;	     /* mm_name_word()'s; 0: not asked for yet. Atomic. */
 	u32 seals;	     /* SEAL_: what memfd_create(2) lets one promise never to do. Atomic. */
+	struct mapping_watch *watch; /* NULL: nobody wants to know; set before it is first mapped */
+};
+
+/*
+ * Who wants to know how many areas map the contents: areas() is called for each area that comes (`more`)
+ * or goes, once for each address space that has it, however its areas are shared. Under that
+ * mm's lock, with no spinlock held.
+ */
+struct mapping_watch {
+	void (*areas)(struct mapping_watch *w, bool more);
 };
 
 #define SEAL_SEAL	  0x01u /* no more seals */

@@ -9,6 +9,7 @@
 #include "arch/clock.h"
 #include "arch/kstack.h"
 #include "kernel/errno.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
 #include "kernel/lib/string.h"
@@ -140,6 +141,59 @@ static s64 threads_max(void)
 	return (s64)task_limit();
 }
 
+/* A number of 64 bits, which no knob holds. */
+static int u64_show(struct seq *s, void *arg)
+{
+	const struct proc_open *o = arg;
+
+	seq_printf(s, "%lu\n", *(const u64 *)o->node->entry->data);
+	return 0;
+}
+
+static ssize_t u64_write(struct proc_open *o, char *text, size_t len)
+{
+	u64 *to = (u64 *)o->node->entry->data;
+	const char *end;
+	u64 v;
+
+	if (parse_u64(text + strspn(text, " \t"), &end, 10, &v) ||
+	    strspn(end, " \t\n") != strlen(end))
+		return -EINVAL;
+	*to = v;
+	return (ssize_t)len;
+}
+
+/* The four limits of semaphores in one line. */
+static int sem_show(struct seq *s, void *arg)
+{
+	(void)arg;
+	seq_printf(s, "%d\t%d\t%d\t%d\n", ipc_semmsl, ipc_semmns, ipc_semopm, ipc_sem.limit);
+	return 0;
+}
+
+/* As many of the four as there are; none changes where one is no good. */
+static ssize_t sem_write(struct proc_open *o, char *text, size_t len)
+{
+	int *const to[] = {&ipc_semmsl, &ipc_semmns, &ipc_semopm, &ipc_sem.limit};
+	const char *at = text;
+	u64 v[ARRAY_SIZE(to)];
+	size_t n;
+
+	(void)o;
+	for (n = 0; n < ARRAY_SIZE(to); n++) {
+		at += strspn(at, " \t\n");
+		if (!*at)
+			break;
+		if (parse_u64(at, &at, 10, &v[n]) || v[n] > INT32_MAX)
+			return -EINVAL;
+	}
+	if (n == ARRAY_SIZE(to) && v[3] > IPC_PLACES)
+		return -EINVAL;
+	while (n--)
+		*to[n] = (int)v[n];
+	return (ssize_t)len;
+}
+
 /* ---- vm/ ---- */
 
 static int drop_caches(s64 v)
@@ -205,6 +259,11 @@ static const struct inode_ops sys_iops = {
 		.name = name_, .mode = S_IFREG | 0644, .iops = &sys_iops, .show = text_show, \
 		.write = uts_write, .data = text_                                            \
 	}
+#define U64_(name_, value_)                                                                 \
+	{                                                                                   \
+		.name = name_, .mode = S_IFREG | 0644, .iops = &sys_iops, .show = u64_show, \
+		.write = u64_write, .data = value_                                          \
+	}
 #define DIR_(name_, table_)                                               \
 	{                                                                 \
 		.name = name_, .mode = S_IFDIR | 0555, .children = table_ \
@@ -225,6 +284,9 @@ static const struct proc_entry kernel_entries[] = {
     NAME_("domainname", uts_name.domainname),
     NAME_("hostname", uts_name.nodename),
     KNOB_("idle_poll_ns", 0644, .value = &sched_idle_poll_ns, .max = 1000000),
+    KNOB_("msgmax", 0644, .value = &ipc_msgmax, .max = INT32_MAX),
+    KNOB_("msgmnb", 0644, .value = &ipc_msgmnb, .max = INT32_MAX),
+    KNOB_("msgmni", 0644, .value = &ipc_msg.limit, .max = IPC_PLACES),
     TEXT_("ngroups_max", "32"),
     TEXT_("osrelease", uts_name.release),
     TEXT_("ostype", uts_name.sysname),
@@ -239,6 +301,14 @@ static const struct proc_entry kernel_entries[] = {
      .write = printk_write},
     DIR_("random", random_entries),
     KNOB_("randomize_va_space", 0644, .value = &randomize_va_space, .max = 2),
+    {.name = "sem",
+     .mode = S_IFREG | 0644,
+     .iops = &sys_iops,
+     .show = sem_show,
+     .write = sem_write},
+    U64_("shmall", &ipc_shmall),
+    U64_("shmmax", &ipc_shmmax),
+    KNOB_("shmmni", 0644, .value = &ipc_shm.limit, .max = IPC_PLACES),
     TEXT_("tainted", "0"),
     KNOB_("threads-max", 0444, .get = threads_max),
     TEXT_("version", uts_name.version),

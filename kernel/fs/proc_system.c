@@ -7,6 +7,7 @@
 #include "arch/power.h"
 #include "kernel/cmdline.h"
 #include "kernel/errno.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
@@ -228,6 +229,13 @@ static const struct inode_ops text_link_iops = {.readlink = text_readlink};
 		.name = name_, .mode = S_IFREG | 0444, .show = proc_show_text, .data = text_ \
 	}
 
+static const struct proc_entry ipc_entries[] = {
+    FILE_("msg", ipc_show_msg),
+    FILE_("sem", ipc_show_sem),
+    FILE_("shm", ipc_show_shm),
+    {0},
+};
+
 const struct proc_entry proc_system_entries[] = {
     FILE_("buddyinfo", proc_show_buddyinfo),
     FILE_("cmdline", show_cmdline),
@@ -249,6 +257,7 @@ const struct proc_entry proc_system_entries[] = {
     TEXT_("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
     {.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_entries},
     {.name = "sysrq-trigger", .mode = S_IFREG | 0200, .write = write_sysrq},
+    {.name = "sysvipc", .mode = S_IFDIR | 0555, .children = ipc_entries},
     {.name = "thread-self", .mode = S_IFLNK | 0777, .iops = &proc_thread_self_iops},
     FILE_("uptime", show_uptime),
     FILE_("version", show_version),
