@@ -285,10 +285,10 @@
 	ABSENT(272, unshare) \
 	X(273, set_robust_list) \
 	X(274, get_robust_list) \
-	ABSENT(275, splice) \
-	ABSENT(276, tee) \
+	X(275, splice) \
+	X(276, tee) \
 	ABSENT(277, sync_file_range) \
-	ABSENT(278, vmsplice) \
+	X(278, vmsplice) \
 	ABSENT(279, move_pages) \
 	X(280, utimensat) \
 	ABSENT(281, epoll_pwait) \

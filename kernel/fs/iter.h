@@ -21,6 +21,20 @@ void iter_kernel(struct io_iter *it, const void *buf, size_t n);
 /* `seg` stays the caller's while the iterator is used. */
 void iter_user_vec(struct io_iter *it, const struct iovec *seg, size_t total);
 
+#define IO_MAX	      0x7ffff000ull /* as Linux: the most that one call moves */
+#define IO_VECTOR_MAX 1024
+
+/* A vector of segments copied from a program, and the iterator over them. */
+struct io_vector {
+	struct iovec inline_segs[8];
+	struct iovec *segs;
+	struct io_iter it;
+};
+
+/* Between io_vector_get() and io_vector_put(); 0, -EINVAL, -EFAULT, -ENOMEM. */
+int __must_check io_vector_get(struct io_vector *v, const struct iovec __user *user, u64 count);
+void io_vector_put(struct io_vector *v);
+
 /*
  * Move up to n bytes between kernel memory and the iterator, and advance it by what was moved.
  * Fewer than min(n, it->left) means that user memory could not be reached. May sleep; no spinlock

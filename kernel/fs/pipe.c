@@ -26,6 +26,7 @@ struct pipe {
 	struct rwsem lock; /* LOCK_PIPE, taken exclusive */
 	u32 head, tail;	   /* bytes ever written and read; the difference is what it holds */
 	u32 size;	   /* of the ring: a power of two */
+	u32 held;	   /* bytes from tail on that pipe_hold() gave out: who reads waits */
 	struct page **frames;
 	u32 readers, writers;
 	u32 opened_readers, opened_writers; /* ever: what a fifo's open waits for */
@@ -101,34 +102,44 @@ static ssize_t take(struct pipe *p, struct io_iter *it)
 	return done;
 }
 
-static ssize_t pipe_read(struct file *f, struct io_iter *it, loff_t *pos)
+/* There is something to take, or nothing will come any more. */
+static bool can_read(const struct pipe *p)
 {
-	struct pipe *p = f->private;
+	return (READ_ONCE(p->head) != READ_ONCE(p->tail) || !READ_ONCE(p->writers)) &&
+	       !READ_ONCE(p->held);
+}
+
+static ssize_t read_some(struct pipe *p, struct io_iter *it, bool nonblock)
+{
 	ssize_t n = 0;
 	bool was_full;
 
-	(void)pos;
 	if (!it->left)
 		return 0;
 	for (;;) {
 		rwsem_write_lock(&p->lock);
 		was_full = pipe_room(p) < PIPE_BUF;
-		n = take(p, it);
-		if (n || !p->writers) {
+		n = likely(!p->held) ? take(p, it) : 0;
+		if (n || (!p->writers && !p->held)) {
 			rwsem_write_unlock(&p->lock);
 			break;
 		}
 		rwsem_write_unlock(&p->lock);
-		if (f->flags & O_NONBLOCK)
+		if (nonblock)
 			return -EAGAIN;
-		n = wait_event(&p->read_wait,
-			       READ_ONCE(p->head) != READ_ONCE(p->tail) || !READ_ONCE(p->writers));
+		n = wait_event(&p->read_wait, can_read(p));
 		if (n)
 			return n;
 	}
 	if (n > 0 && was_full)
 		waitq_wake_all(&p->write_wait);
 	return n;
+}
+
+static ssize_t pipe_read(struct file *f, struct io_iter *it, loff_t *pos)
+{
+	(void)pos;
+	return read_some(f->private, it, f->flags & O_NONBLOCK);
 }
 
 /* ---- writing ---- */
@@ -214,6 +225,101 @@ static ssize_t pipe_write(struct file *f, struct io_iter *it, loff_t *pos)
 			return done ? done : n;
 	}
 	return done;
+}
+
+/* ---- for splice(2) and its kin: see kernel/fs/splice.c ---- */
+
+static struct pipe *file_pipe(struct file *f);
+
+bool file_is_pipe(struct file *f)
+{
+	return file_pipe(f);
+}
+
+bool pipe_same(struct file *a, struct file *b)
+{
+	return file_pipe(a) == file_pipe(b);
+}
+
+ssize_t pipe_read_some(struct file *f, struct io_iter *it, bool nonblock)
+{
+	return read_some(file_pipe(f), it, nonblock);
+}
+
+ssize_t pipe_hold(struct file *f, void *buf, size_t n, bool nonblock)
+{
+	struct pipe *p = file_pipe(f);
+	struct io_iter it;
+	ssize_t got;
+	u32 tail;
+
+	for (;;) {
+		rwsem_write_lock(&p->lock);
+		if (can_read(p))
+			break;
+		rwsem_write_unlock(&p->lock);
+		if (nonblock)
+			return -EAGAIN;
+		got = wait_event(&p->read_wait, can_read(p));
+		if (got)
+			return got;
+	}
+	iter_kernel(&it, buf, n);
+	tail = p->tail;
+	got = take(p, &it);
+	p->tail = tail;
+	p->held = (u32)got;
+	rwsem_write_unlock(&p->lock);
+	return got;
+}
+
+void pipe_let_go(struct file *f, size_t taken)
+{
+	struct pipe *p = file_pipe(f);
+
+	rwsem_write_lock(&p->lock);
+	p->tail += (u32)taken;
+	p->held = 0;
+	rwsem_write_unlock(&p->lock);
+	waitq_wake_all(&p->read_wait);
+	if (taken)
+		waitq_wake_all(&p->write_wait);
+}
+
+ssize_t pipe_wait_room(struct file *f, bool nonblock)
+{
+	struct pipe *p = file_pipe(f);
+	ssize_t n;
+
+	for (;;) {
+		rwsem_write_lock(&p->lock);
+		n = p->readers ? (ssize_t)pipe_room(p) : -EPIPE;
+		rwsem_write_unlock(&p->lock);
+		if (n == -EPIPE)
+			return broken(0);
+		if (n)
+			return n;
+		if (nonblock)
+			return -EAGAIN;
+		n = wait_event(&p->write_wait, can_write(p, PIPE_BUF + 1));
+		if (n)
+			return n;
+	}
+}
+
+ssize_t pipe_put_some(struct file *f, struct io_iter *it)
+{
+	struct pipe *p = file_pipe(f);
+	ssize_t n;
+
+	rwsem_write_lock(&p->lock);
+	n = p->readers ? put(p, it, false) : -EPIPE;
+	rwsem_write_unlock(&p->lock);
+	if (n == -EPIPE)
+		return broken(0);
+	if (n > 0)
+		waitq_wake_all(&p->read_wait);
+	return n;
 }
 
 /* ---- the rest ---- */

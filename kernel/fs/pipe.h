@@ -3,6 +3,22 @@
 
 #include "kernel/fs/vfs.h"
 
+bool file_is_pipe(struct file *f);
+bool pipe_same(struct file *a, struct file *b);
+
+/* As read(2). */
+ssize_t pipe_read_some(struct file *f, struct io_iter *it, bool nonblock);
+/*
+ * Copies up to n bytes out that stay in the pipe; nobody else reads until pipe_let_go() says how many of them
+ * are taken. Bytes, 0 at the end, -EAGAIN, -ERESTARTSYS; where that is not positive nothing is held.
+ */
+ssize_t pipe_hold(struct file *f, void *buf, size_t n, bool nonblock);
+void pipe_let_go(struct file *f, size_t taken);
+/* Waits till something can be written: how much, -EAGAIN, -ERESTARTSYS, or -EPIPE with SIGPIPE sent. */
+ssize_t pipe_wait_room(struct file *f, bool nonblock);
+/* Writes what fits at this moment: bytes, 0, -EPIPE with SIGPIPE sent, -EFAULT, -ENOMEM. */
+ssize_t pipe_put_some(struct file *f, struct io_iter *it);
+
 /* F_SETPIPE_SZ and F_GETPIPE_SZ: bytes, or -EBADF where f is no pipe. */
 long pipe_set_size(struct file *f, u64 size);
 long pipe_get_size(struct file *f);

@@ -5,10 +5,6 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define MAX_RW	   0x7ffff000ull /* as Linux: the most that one call moves */
-#define IOV_MAX	   1024
-#define IOV_INLINE 8
-
 /* A position from which it->left bytes would go past what a position can say. */
 static bool overflows(const struct file *f, const struct io_iter *it, loff_t pos)
 {
@@ -121,7 +117,7 @@ static int import_buffer(s32 fd, struct io_iter *it, const void __user *buf, u64
 	bool usable;
 
 	if (likely(user_range_ok(buf, n))) {
-		iter_user(it, buf, min(n, (u64)MAX_RW));
+		iter_user(it, buf, min(n, (u64)IO_MAX));
 		return 0;
 	}
 	f = fd_get(fd);
@@ -166,13 +162,7 @@ SYSCALL4(pwrite64, s32, fd, const void __user *, buf, u64, n, s64, pos)
 
 /* ---- vectors ---- */
 
-struct vector {
-	struct iovec inline_segs[IOV_INLINE];
-	struct iovec *segs;
-	struct io_iter it;
-};
-
-static int vector_check(struct vector *v, u64 count)
+static int vector_check(struct io_vector *v, u64 count)
 {
 	u64 total = 0;
 
@@ -183,27 +173,27 @@ static int vector_check(struct vector *v, u64 count)
 			return -EINVAL;
 		if (!user_range_ok((__force const void __user *)s->base, s->len))
 			return -EFAULT;
-		s->len = min(s->len, (u64)MAX_RW - total);
+		s->len = min(s->len, (u64)IO_MAX - total);
 		total += s->len;
 	}
 	iter_user_vec(&v->it, v->segs, total);
 	return 0;
 }
 
-static void vector_put(struct vector *v)
+void io_vector_put(struct io_vector *v)
 {
 	if (v->segs != v->inline_segs)
 		kfree(v->segs);
 }
 
-static int vector_get(struct vector *v, const struct iovec __user *user, u64 count)
+int io_vector_get(struct io_vector *v, const struct iovec __user *user, u64 count)
 {
 	int err;
 
-	if (count > IOV_MAX)
+	if (count > IO_VECTOR_MAX)
 		return -EINVAL;
 	v->segs = v->inline_segs;
-	if (count > IOV_INLINE)
+	if (count > ARRAY_SIZE(v->inline_segs))
 		v->segs = kmalloc(count * sizeof(struct iovec));
 	if (!v->segs)
 		return -ENOMEM;
@@ -212,7 +202,7 @@ static int vector_get(struct vector *v, const struct iovec __user *user, u64 cou
 	else
 		err = vector_check(v, count);
 	if (err)
-		vector_put(v);
+		io_vector_put(v);
 	return err;
 }
 
@@ -220,13 +210,13 @@ static int vector_get(struct vector *v, const struct iovec __user *user, u64 cou
 static long rw_vector(s32 fd, const struct iovec __user *user, u64 count, rw_fn fn, bool at,
 		      loff_t pos)
 {
-	struct vector v;
-	long n = vector_get(&v, user, count);
+	struct io_vector v;
+	long n = io_vector_get(&v, user, count);
 
 	if (n)
 		return n;
 	n = at ? rw_at(fd, &v.it, fn, pos) : rw_at_file_pos(fd, &v.it, fn);
-	vector_put(&v);
+	io_vector_put(&v);
 	return n;
 }
 
