@@ -320,8 +320,8 @@
 	ABSENT(307, sendmmsg) \
 	ABSENT(308, setns) \
 	X(309, getcpu) \
-	ABSENT(310, process_vm_readv) \
-	ABSENT(311, process_vm_writev) \
+	X(310, process_vm_readv) \
+	X(311, process_vm_writev) \
 	ABSENT(312, kcmp) \
 	ABSENT(313, finit_module) \
 	X(314, sched_setattr) \
