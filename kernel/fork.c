@@ -108,6 +108,7 @@ static void copy_task(struct task *t, const struct fork_request *r)
 	t->cpu_mask = from->cpu_mask;
 	t->blocked = from->blocked;
 	t->personality = from->personality;
+	t->policy = from->policy;
 	t->exit_signal = r->exit_signal;
 	if (r->flags & CLONE_CHILD_SETTID) {
 		t->set_child_tid = r->child_tid;

@@ -159,10 +159,10 @@
 	X(146, sched_get_priority_max) \
 	X(147, sched_get_priority_min) \
 	X(148, sched_rr_get_interval) \
-	ABSENT(149, mlock) \
-	ABSENT(150, munlock) \
-	ABSENT(151, mlockall) \
-	ABSENT(152, munlockall) \
+	X(149, mlock) \
+	X(150, munlock) \
+	X(151, mlockall) \
+	X(152, munlockall) \
 	ABSENT(153, vhangup) \
 	ABSENT(154, modify_ldt) \
 	ABSENT(155, pivot_root) \
@@ -226,7 +226,7 @@
 	ABSENT(213, epoll_create) \
 	ABSENT(214, epoll_ctl_old) \
 	ABSENT(215, epoll_wait_old) \
-	ABSENT(216, remap_file_pages) \
+	X(216, remap_file_pages) \
 	X(217, getdents64) \
 	X(218, set_tid_address) \
 	X(219, restart_syscall) \
@@ -247,9 +247,9 @@
 	X(234, tgkill) \
 	X(235, utimes) \
 	ABSENT(236, vserver) \
-	ABSENT(237, mbind) \
-	ABSENT(238, set_mempolicy) \
-	ABSENT(239, get_mempolicy) \
+	X(237, mbind) \
+	X(238, set_mempolicy) \
+	X(239, get_mempolicy) \
 	ABSENT(240, mq_open) \
 	ABSENT(241, mq_unlink) \
 	ABSENT(242, mq_timedsend) \
@@ -335,13 +335,13 @@
 	X(322, execveat) \
 	ABSENT(323, userfaultfd) \
 	X(324, membarrier) \
-	ABSENT(325, mlock2) \
+	X(325, mlock2) \
 	X(326, copy_file_range) \
 	X(327, preadv2) \
 	X(328, pwritev2) \
-	ABSENT(329, pkey_mprotect) \
-	ABSENT(330, pkey_alloc) \
-	ABSENT(331, pkey_free) \
+	X(329, pkey_mprotect) \
+	X(330, pkey_alloc) \
+	X(331, pkey_free) \
 	X(332, statx) \
 	ABSENT(333, io_pgetevents) \
 	ABSENT(334, rseq) \

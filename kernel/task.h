@@ -106,6 +106,7 @@ struct task {
 	bool vfork_pending; /* a vfork child: its parent sleeps on this process's child_wait */
 	int exit_signal;
 	u32 personality;
+	u16 policy;			    /* set_mempolicy(2)'s; 0: the default */
 	u64 trap_nr, trap_error, trap_addr; /* the last fault in user mode, for the signal frame */
 #ifdef CONFIG_DEBUG
 	u8 held_ranks[8]; /* sleeping locks, for the check of their order */

@@ -51,29 +51,51 @@ static long populate_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned a
 	return faults;
 }
 
+/* What of [va, end) lies in the next area that has the flags `wanted`: [*from, *to). False: no more. */
+static bool next_piece(struct mm *mm, vaddr_t va, vaddr_t end, u32 wanted, vaddr_t *from,
+		       vaddr_t *to, unsigned *access)
+{
+	const struct area *a;
+
+	rwsem_read_lock(&mm->lock);
+	a = area_find(mm, va);
+	while (a && (a->flags & VM_LOCKONFAULT || (a->flags & wanted) != wanted))
+		a = area_next(a);
+	if (a) {
+		*from = max(a->start, va);
+		*to = min(a->end, end);
+		*access = (a->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE ? PROT_WRITE : PROT_READ;
+	}
+	rwsem_read_unlock(&mm->lock);
+	return a && *from < end;
+}
+
 long mm_populate(struct mm *mm, vaddr_t addr, u64 len)
 {
-	vaddr_t end = addr + ALIGN_UP(len, PAGE_SIZE), va = addr;
-	long faults = 0;
+	vaddr_t end = addr + ALIGN_UP(len, PAGE_SIZE), from, to;
+	long faults = 0, n;
+	unsigned access;
 
-	while (va < end) {
-		unsigned access;
-		vaddr_t next;
-		struct area *a;
-		long n;
-
-		rwsem_read_lock(&mm->lock);
-		a = area_find(mm, va);
-		next = a ? min(a->end, end) : end;
-		va = a ? max(a->start, va) : end;
-		access =
-		    a && (a->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE ? PROT_WRITE : PROT_READ;
-		rwsem_read_unlock(&mm->lock);
-		if (va >= next)
-			break;
-		n = populate_range(mm, va, next, access);
+	for (vaddr_t va = addr; va < end && next_piece(mm, va, end, 0, &from, &to, &access);
+	     va = to) {
+		n = populate_range(mm, from, to, access);
 		faults += n > 0 ? n : 0; /* as mmap does: what cannot be had now faults later */
-		va = next;
+	}
+	return faults;
+}
+
+long mm_populate_locked(struct mm *mm, vaddr_t addr, u64 len)
+{
+	vaddr_t end = addr + ALIGN_UP(len, PAGE_SIZE), from, to;
+	long faults = 0, n;
+	unsigned access;
+
+	for (vaddr_t va = addr; va < end && next_piece(mm, va, end, VM_LOCKED, &from, &to, &access);
+	     va = to) {
+		n = populate_range(mm, from, to, access);
+		if (n < 0)
+			return n == -ENOMEM ? -EAGAIN : -ENOMEM;
+		faults += n;
 	}
 	return faults;
 }

@@ -12,6 +12,8 @@
 #include "kernel/panic.h"
 #include "mm/pagecache.h"
 
+int vm_max_map_count = 65530;
+
 static struct slab_cache *area_cache, *area_set_cache;
 
 static struct area *from_node(const struct rb_node *n)
@@ -147,6 +149,7 @@ int area_own(struct mm *mm)
 		a->pgoff = from->pgoff;
 		set_flags(a, from->flags);
 		a->has_anon = atomic_load(&from->has_anon);
+		a->policy = from->policy;
 		attach_file(a, from->file);
 		link_area(new, a);
 	}
@@ -258,7 +261,7 @@ void area_tell_all(struct mm *mm, bool more)
 static bool continues(const struct area *a, const struct area *b)
 {
 	return a->end == b->start && a->flags == b->flags && a->file == b->file &&
-	       a->pgoff + area_pages(a) == b->pgoff && !watch_of(a);
+	       a->policy == b->policy && a->pgoff + area_pages(a) == b->pgoff && !watch_of(a);
 }
 
 /* Joins b, which continues a, to a. */
@@ -348,7 +351,7 @@ int area_split(struct mm *mm, vaddr_t at)
 
 	if (!a || a->start == at)
 		return 0;
-	if (mm->areas->count >= MAX_MAP_COUNT)
+	if (mm->areas->count >= (u32)vm_max_map_count)
 		return -ENOMEM;
 	b = slab_zalloc(area_cache);
 	if (!b)
@@ -359,6 +362,7 @@ int area_split(struct mm *mm, vaddr_t at)
 	b->pgoff = area_index(a, at);
 	set_flags(b, a->flags);
 	b->has_anon = atomic_load(&a->has_anon);
+	b->policy = a->policy;
 	attach_file(b, a->file);
 	area_resize(mm, a, a->start, at);
 	link_area(mm->areas, b);

@@ -8,27 +8,30 @@
 #include "mm/mm.h"
 
 /* area->flags: Linux's VM_ values, as /proc/pid/smaps names them. */
-#define VM_READ	      0x00000001u
-#define VM_WRITE      0x00000002u
-#define VM_EXEC	      0x00000004u
-#define VM_SHARED     0x00000008u
-#define VM_MAYREAD    0x00000010u
-#define VM_MAYWRITE   0x00000020u
-#define VM_MAYEXEC    0x00000040u
-#define VM_MAYSHARE   0x00000080u
-#define VM_GROWSDOWN  0x00000100u
-#define VM_LOCKED     0x00002000u
-#define VM_SEQ_READ   0x00008000u
-#define VM_RAND_READ  0x00010000u
-#define VM_DONTCOPY   0x00020000u
-#define VM_DONTEXPAND 0x00040000u
-#define VM_ACCOUNT    0x00100000u
-#define VM_NORESERVE  0x00200000u
-#define VM_WIPEONFORK 0x02000000u
-#define VM_DONTDUMP   0x04000000u
-#define VM_HUGEPAGE   0x20000000u
-#define VM_NOHUGEPAGE 0x40000000u
-#define VM_MERGEABLE  0x80000000u
+#define VM_READ	       0x00000001u
+#define VM_WRITE       0x00000002u
+#define VM_EXEC	       0x00000004u
+#define VM_SHARED      0x00000008u
+#define VM_MAYREAD     0x00000010u
+#define VM_MAYWRITE    0x00000020u
+#define VM_MAYEXEC     0x00000040u
+#define VM_MAYSHARE    0x00000080u
+#define VM_GROWSDOWN   0x00000100u
+#define VM_LOCKED      0x00002000u
+#define VM_SEQ_READ    0x00008000u
+#define VM_RAND_READ   0x00010000u
+#define VM_DONTCOPY    0x00020000u
+#define VM_DONTEXPAND  0x00040000u
+#define VM_LOCKONFAULT 0x00080000u
+#define VM_ACCOUNT     0x00100000u
+#define VM_NORESERVE   0x00200000u
+#define VM_WIPEONFORK  0x02000000u
+#define VM_DONTDUMP    0x04000000u
+#define VM_HUGEPAGE    0x20000000u
+#define VM_NOHUGEPAGE  0x40000000u
+#define VM_MERGEABLE   0x80000000u
+
+#define VM_LOCKED_BITS (VM_LOCKED | VM_LOCKONFAULT)
 
 /* What the child does not have as its parent does. */
 #define VM_FORK_SPECIAL (VM_DONTCOPY | VM_WIPEONFORK | VM_LOCKED)
@@ -44,6 +47,7 @@ struct area {
 	u64 pte_bits; /* of an entry of this area, W apart: that one is for the fault to decide */
 	u32 flags;
 	bool has_anon; /* a private page of its own may lie in it. Atomic: faults set it. */
+	u16 policy;    /* mbind(2)'s: the nodes are all one, so it is kept for who asks. 0: none */
 };
 
 /*
@@ -127,4 +131,5 @@ static inline bool area_is_private(const struct area *a)
 
 void area_init(void);
 
-#define MAX_MAP_COUNT 65530u
+/* Areas of one address space: vm.max_map_count. */
+extern int vm_max_map_count;

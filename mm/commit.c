@@ -4,11 +4,15 @@
 
 int vm_overcommit_memory;
 int vm_overcommit_ratio = 50;
+u64 vm_overcommit_kbytes;
+int vm_user_reserve_kbytes = 128 << 10;
 
 static u64 committed; /* pages promised. Atomic. */
 
 u64 commit_limit(void)
 {
+	if (vm_overcommit_kbytes)
+		return vm_overcommit_kbytes >> (PAGE_SHIFT - 10);
 	return frames_total() * (u64)vm_overcommit_ratio / 100;
 }
 
@@ -17,16 +21,31 @@ u64 committed_as(void)
 	return atomic_load(&committed);
 }
 
-int commit_reserve(u64 n, bool single)
+/* What mode 2 lets mm have in all. */
+static u64 limit_for(const struct mm *mm)
+{
+	u64 limit = commit_limit(), spare = 0;
+
+	if (mm)
+		spare = min(mm->total_pages / 32, (u64)vm_user_reserve_kbytes >> (PAGE_SHIFT - 10));
+	return limit > spare ? limit - spare : 0;
+}
+
+int commit_reserve(const struct mm *mm, u64 n, bool single)
 {
 	u64 now = atomic_add(&committed, n);
 
 	if ((vm_overcommit_memory == 0 && single && n > frames_total()) ||
-	    (vm_overcommit_memory == 2 && now > commit_limit())) {
+	    (vm_overcommit_memory == 2 && now > limit_for(mm))) {
 		atomic_sub(&committed, n);
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+void commit_charge(s64 n)
+{
+	atomic_add(&committed, (u64)n);
 }
 
 void commit_release(u64 n)

@@ -7,11 +7,18 @@
 #include "mm/area.h"
 
 extern int vm_overcommit_memory;
-extern int vm_overcommit_ratio; /* per cent of memory, for mode 2 */
+extern int vm_overcommit_ratio;	 /* per cent of memory, for mode 2... */
+extern u64 vm_overcommit_kbytes; /* ...or, where it is not 0, so much */
+extern int vm_user_reserve_kbytes;
 
-/* Promises n pages. -ENOMEM where the mode forbids; `single`: they are one request, which mode 0
- * weighs. */
-int __must_check commit_reserve(u64 n, bool single);
+/*
+ * Promises n pages to mm (NULL: to nobody's). -ENOMEM where the mode forbids; `single`: they are one request,
+ * which mode 0 weighs. In mode 2 a process leaves a 32nd of its own size, and at most
+ * vm_user_reserve_kbytes, for others.
+ */
+int __must_check commit_reserve(const struct mm *mm, u64 n, bool single);
+/* Promises what is there already, or (n < 0) takes that back. */
+void commit_charge(s64 n);
 void commit_release(u64 n);
 u64 commit_limit(void); /* pages */
 u64 committed_as(void); /* pages */

@@ -218,6 +218,8 @@ static enum fault_result grow_stack(struct mm *mm, vaddr_t va) __must_hold(&mm->
 	    va < prev->end + STACK_GUARD_GAP)
 		return FAULT_MAPERR;
 	pages = (a->start - va) >> PAGE_SHIFT;
+	if (a->flags & VM_LOCKED && !mlock_within_limit(mm, pages))
+		return FAULT_MAPERR;
 	if (va < MMAP_MIN_ADDR || a->pgoff < pages || !map_within_limits(mm, a->flags, pages) ||
 	    map_commit(mm, a->flags, pages))
 		return FAULT_MAPERR;

@@ -163,7 +163,7 @@ static int fork_exceptions(struct mm *child) __must_hold(&child->lock)
 	for (a = area_first(child); a && !err; a = next) {
 		next = area_next(a);
 		if (a->flags & VM_LOCKED)
-			area_set_flags(child, a, a->flags & ~VM_LOCKED);
+			area_set_flags(child, a, a->flags & ~VM_LOCKED_BITS);
 		if (!(a->flags & (VM_DONTCOPY | VM_WIPEONFORK)))
 			continue;
 		err = tree_zap(child, a->start, a->end, &g);
@@ -205,7 +205,7 @@ static void rearm_exceptions(struct mm *parent) __must_hold(&parent->lock)
 static int fork_locked(struct mm *child, struct mm *parent, int level) __must_hold(&parent->lock)
     __must_hold(&child->lock)
 {
-	int err = commit_reserve(parent->commit_pages, false);
+	int err = commit_reserve(parent, parent->commit_pages, false);
 
 	if (err)
 		return err;

@@ -17,7 +17,7 @@ bool map_within_limits(const struct mm *mm, u32 flags, u64 pages)
 int map_commit(struct mm *mm, u32 flags, u64 pages)
 {
 	u64 n = commit_pages_of(flags, pages);
-	int err = n ? commit_reserve(n, true) : 0;
+	int err = n ? commit_reserve(mm, n, true) : 0;
 
 	if (!err)
 		mm->commit_pages += n;
@@ -192,8 +192,11 @@ static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 	err = area_own(mm);
 	if (err)
 		return err;
-	if (mm->areas->count >= MAX_MAP_COUNT || !map_within_limits(mm, r->kind.flags, pages))
+	if (mm->areas->count >= (u32)vm_max_map_count ||
+	    !map_within_limits(mm, r->kind.flags, pages))
 		return -ENOMEM;
+	if (unlikely(r->kind.flags & VM_LOCKED) && !mlock_within_limit(mm, pages))
+		return -EAGAIN;
 	a = area_new(&r->kind);
 	if (a && a->map && sealed_flags(a->map, a->flags) < 0) {
 		area_discard(a);
@@ -224,8 +227,11 @@ static long flags_for(const struct mm *mm, unsigned prot, unsigned flags, struct
 
 	if (flags & MAP_GROWSDOWN)
 		vm |= VM_GROWSDOWN;
-	if (flags & MAP_LOCKED)
+	if (flags & MAP_LOCKED) {
+		if (!mm_lock_limit())
+			return -EPERM;
 		vm |= VM_LOCKED;
+	}
 	if (flags & MAP_NORESERVE && vm_overcommit_memory != 2)
 		vm |= VM_NORESERVE;
 	if ((flags & MAP_TYPE) != MAP_PRIVATE)
@@ -269,7 +275,7 @@ long mm_mmap(struct mm *mm, vaddr_t addr, u64 len, unsigned prot, unsigned flags
 	if (file && file_is_zeros(file))
 		file = NULL;
 	if (!file && vm & VM_SHARED) {
-		anon_file = shmem_file("dev/zero", r.len);
+		anon_file = shmem_file("dev/zero", r.len, !(vm & VM_NORESERVE));
 		if (IS_ERR(anon_file))
 			return PTR_ERR(anon_file);
 		offset = 0;

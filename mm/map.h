@@ -24,6 +24,8 @@ static inline bool map_accountable(u32 flags)
 {
 	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
+/* Room for `pages` more that are locked: RLIMIT_MEMLOCK. */
+bool mlock_within_limit(const struct mm *mm, u64 pages);
 static inline u32 prot_to_flags(unsigned prot)
 {
 	return prot & (PROT_READ | PROT_WRITE |

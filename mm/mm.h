@@ -126,6 +126,24 @@ long mm_madvise(struct mm *mm, vaddr_t addr, u64 len, int advice);
 long mm_msync(struct mm *mm, vaddr_t addr, u64 len, unsigned flags);
 /* Fills vec, one byte a page, bit 0: resident. */
 long mm_mincore(struct mm *mm, vaddr_t addr, u64 len, u8 __user *vec);
+/*
+ * mlock(2), munlock(2), mlockall(2), munlockall(2), but for the pages: the caller goes on with
+ * mm_populate_locked(), which brings in those of locked areas in [addr, addr + len) and answers as
+ * mlock(2) does where one cannot be had: -ENOMEM, -EAGAIN where memory ran out.
+ */
+long mm_mlock(struct mm *mm, vaddr_t addr, u64 len, bool on_fault);
+long mm_munlock(struct mm *mm, vaddr_t addr, u64 len);
+long mm_mlockall(struct mm *mm, unsigned flags);
+long mm_munlockall(struct mm *mm);
+/* mbind(2) and what get_mempolicy(2) asks of an address. 0 (or the policy), or -EFAULT where there is a hole, -ENOMEM. */
+long mm_set_policy(struct mm *mm, vaddr_t start, vaddr_t end, u16 policy);
+long mm_policy(struct mm *mm, vaddr_t va);
+/* remap_file_pages(2), by mapping anew, with no page brought in. 0 or an errno. */
+long mm_remap_file_pages(struct mm *mm, vaddr_t start, u64 len, u64 pgoff, bool populate);
+/* The first address at or above va that lies in an area; USER_END: there is none. */
+vaddr_t mm_next_area(struct mm *mm, vaddr_t va);
+/* Faults taken, or an errno. Holds no lock on entry. */
+long mm_populate_locked(struct mm *mm, vaddr_t addr, u64 len);
 /* Lays the initial stack area: `size` bytes below `top`, growing down. */
 long mm_map_stack(struct mm *mm, vaddr_t top, u64 size);
 /* Faults [addr, addr+len) in, for writing where the areas allow it. Holds no lock on entry. */
@@ -143,6 +161,9 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
  * numbers, none of which comes a second time: a name stays good when what it named has gone.
  */
 u64 mm_name_word(struct mm *mm, vaddr_t va, bool private, u64 *offset);
+
+/* What mm asks of kernel/: pages that the current task may lock (RLIMIT_MEMLOCK). */
+u64 mm_lock_limit(void);
 
 static inline u64 mm_rss(const struct mm *mm)
 {

@@ -18,6 +18,7 @@ struct mapping {
 	bool shmem;	     /* pages count as RssShmem rather than RssFile */
 	u64 name;	     /* mm_name_word()'s; 0: not asked for yet. Atomic. */
 	u32 seals;	     /* SEAL_: what memfd_create(2) lets one promise never to do. Atomic. */
+	u64 committed;	     /* pages promised for all of it beforehand; 0: for each as it comes */
 	struct mapping_watch *watch; /* NULL: nobody wants to know; set before it is first mapped */
 };
 
@@ -73,6 +74,8 @@ struct file *file_get(struct file *f);
 void file_put(struct file *f);
 bool file_can_read(struct file *f);  /* opened for reading */
 bool file_can_write(struct file *f); /* opened for writing */
-/* A new unlinked file of `size` bytes of zeros, behind MAP_SHARED|MAP_ANONYMOUS. ERR_PTR on
- * failure. */
-struct file *shmem_file(const char *name, u64 size);
+/*
+ * A new unlinked file of `size` bytes of zeros, behind MAP_SHARED|MAP_ANONYMOUS. `reserve`: memory for
+ * all of it is promised (mm/commit.h). ERR_PTR on failure.
+ */
+struct file *shmem_file(const char *name, u64 size, bool reserve);

@@ -77,12 +77,15 @@ static long move_to(struct mm *mm, const struct move *m) __must_hold(&mm->lock)
 		area_discard(new);
 		return err;
 	}
+	new->policy = a->policy;
 	area_insert(mm, new, m->new, m->new + m->new_len);
 	atomic_store(&new->has_anon, atomic_load(&a->has_anon));
 	move_entries(mm, m);
 	if (!(m->flags & MREMAP_DONTUNMAP)) {
 		map_uncommit(mm, a->flags, area_pages(a));
 		area_remove(mm, a);
+	} else if (a->flags & VM_LOCKED) {
+		area_set_flags(mm, a, a->flags & ~VM_LOCKED_BITS);
 	}
 	area_merge_range(mm, m->old, m->old + m->old_len);
 	area_merge_range(mm, m->new, m->new + m->new_len);
@@ -200,7 +203,7 @@ static long remap_locked(struct mm *mm, struct move *m) __must_hold(&mm->lock)
 	err = check_area(a, m);
 	if (err)
 		return err;
-	if (mm->areas->count + 4 > MAX_MAP_COUNT)
+	if (mm->areas->count + 4 > (u32)vm_max_map_count)
 		return -ENOMEM;
 	if (m->flags & MREMAP_FIXED &&
 	    (!range_ok(m->new, m->new_len) || m->new < MMAP_MIN_ADDR ||
@@ -208,6 +211,9 @@ static long remap_locked(struct mm *mm, struct move *m) __must_hold(&mm->lock)
 		return -EINVAL;
 	if (!map_within_limits(mm, a->flags, pages_more(m)))
 		return -ENOMEM;
+	if (a->flags & VM_LOCKED && m->new_len > m->old_len &&
+	    !mlock_within_limit(mm, pages_more(m)))
+		return -EAGAIN;
 	if (!m->old_len)
 		return m->flags & MREMAP_MAYMOVE ? duplicate(mm, a, m) : -ENOMEM;
 	if (m->flags & MREMAP_FIXED)

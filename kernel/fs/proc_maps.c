@@ -188,13 +188,14 @@ static void show_vm_flags(struct seq *s, u32 flags)
 		u32 bit;
 		char name[3];
 	} names[] = {
-	    {VM_READ, "rd"},	  {VM_WRITE, "wr"},	 {VM_EXEC, "ex"},
-	    {VM_SHARED, "sh"},	  {VM_MAYREAD, "mr"},	 {VM_MAYWRITE, "mw"},
-	    {VM_MAYEXEC, "me"},	  {VM_MAYSHARE, "ms"},	 {VM_GROWSDOWN, "gd"},
-	    {VM_LOCKED, "lo"},	  {VM_SEQ_READ, "sr"},	 {VM_RAND_READ, "rr"},
-	    {VM_DONTCOPY, "dc"},  {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},
-	    {VM_NORESERVE, "nr"}, {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},
-	    {VM_HUGEPAGE, "hg"},  {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
+	    {VM_READ, "rd"},	  {VM_WRITE, "wr"},	  {VM_EXEC, "ex"},
+	    {VM_SHARED, "sh"},	  {VM_MAYREAD, "mr"},	  {VM_MAYWRITE, "mw"},
+	    {VM_MAYEXEC, "me"},	  {VM_MAYSHARE, "ms"},	  {VM_GROWSDOWN, "gd"},
+	    {VM_LOCKED, "lo"},	  {VM_LOCKONFAULT, "lf"}, {VM_SEQ_READ, "sr"},
+	    {VM_RAND_READ, "rr"}, {VM_DONTCOPY, "dc"},	  {VM_DONTEXPAND, "de"},
+	    {VM_ACCOUNT, "ac"},	  {VM_NORESERVE, "nr"},	  {VM_WIPEONFORK, "wf"},
+	    {VM_DONTDUMP, "dd"},  {VM_HUGEPAGE, "hg"},	  {VM_NOHUGEPAGE, "nh"},
+	    {VM_MERGEABLE, "mg"},
 	};
 
 	seq_puts(s, "VmFlags: ");

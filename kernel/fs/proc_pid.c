@@ -233,6 +233,28 @@ static ssize_t write_oom_score_adj(struct proc_open *o, char *text, size_t len)
 	return (ssize_t)len;
 }
 
+#define CLEAR_REFS_PEAK 5 /* the last of five; the peak of memory begins anew */
+
+/* The others are about which pages were used or written lately, which is not kept track of: nothing to clear. */
+static ssize_t write_clear_refs(struct proc_open *o, char *text, size_t len)
+{
+	struct mm *mm;
+	s64 v;
+	int err = parse_setting(text, len, &v);
+
+	if (err)
+		return err;
+	if (v < 1 || v > CLEAR_REFS_PEAK)
+		return -EINVAL;
+	mm = proc_mm(o->node);
+	if (!mm)
+		return proc_gone(o->node) ? -ESRCH : (ssize_t)len;
+	if (v == CLEAR_REFS_PEAK)
+		mm->peak_rss = mm_rss(mm);
+	mm_put(mm);
+	return (ssize_t)len;
+}
+
 /* ---- one line each ---- */
 
 static int show_wchan(struct seq *s, void *arg)
@@ -365,6 +387,7 @@ static const struct inode_ops link_iops = {
 /* What a process and each of its tasks have in common. */
 #define TASK_ENTRIES                                                                             \
 	MM_FILE("auxv", 0400, show_auxv), TEXT_("cgroup", 0444, "0::/\n"),                       \
+	    {.name = "clear_refs", .mode = S_IFREG | 0200, .write = write_clear_refs},           \
 	    FILE_("cmdline", 0444, show_cmdline),                                                \
 	    {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .write = write_comm},    \
 	    LINK_("cwd"), MM_FILE("environ", 0400, show_environ), LINK_("exe"),                  \

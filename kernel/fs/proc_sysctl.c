@@ -18,6 +18,7 @@
 #include "kernel/process.h"
 #include "kernel/random.h"
 #include "kernel/uts.h"
+#include "mm/area.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
 
@@ -338,6 +339,32 @@ static int cow_streak_set(s64 v)
 	return 0;
 }
 
+/* Ratio and size are two ways to say the same thing: the one that was written last counts, and the other reads
+ * as 0. */
+static s64 overcommit_kbytes_get(void)
+{
+	return (s64)vm_overcommit_kbytes;
+}
+
+static int overcommit_kbytes_set(s64 v)
+{
+	vm_overcommit_kbytes = (u64)v;
+	vm_overcommit_ratio = 0;
+	return 0;
+}
+
+static s64 overcommit_ratio_get(void)
+{
+	return vm_overcommit_ratio;
+}
+
+static int overcommit_ratio_set(s64 v)
+{
+	vm_overcommit_ratio = (int)v;
+	vm_overcommit_kbytes = 0;
+	return 0;
+}
+
 static int fork_share_show(struct seq *s, void *arg)
 {
 	(void)arg;
@@ -377,11 +404,15 @@ static const struct proc_entry vm_entries[] = {
      .iops = &sys_iops,
      .show = fork_share_show,
      .write = fork_share_write},
-    TEXT_("max_map_count", "65530"),
+    KNOB_("max_map_count", 0644, .value = &vm_max_map_count, .max = INT32_MAX),
     TEXT_("mmap_min_addr", "65536"),
+    KNOB_("overcommit_kbytes", 0644, .max = INT64_MAX, .get = overcommit_kbytes_get,
+	  .set = overcommit_kbytes_set),
     KNOB_("overcommit_memory", 0644, .value = &vm_overcommit_memory, .max = 2),
-    KNOB_("overcommit_ratio", 0644, .value = &vm_overcommit_ratio, .max = INT32_MAX),
+    KNOB_("overcommit_ratio", 0644, .max = INT32_MAX, .get = overcommit_ratio_get,
+	  .set = overcommit_ratio_set),
     TEXT_("swappiness", "0"),
+    KNOB_("user_reserve_kbytes", 0644, .value = &vm_user_reserve_kbytes, .max = INT32_MAX),
     {0},
 };
 

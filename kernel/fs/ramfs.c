@@ -12,6 +12,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
+#include "mm/commit.h"
 
 struct ram_super {
 	u64 used_pages; /* atomic; as of each inode's last write or truncation */
@@ -35,6 +36,8 @@ static void account(struct inode *i)
 
 	if (rs && pages != *accounted(i)) {
 		atomic_add(&rs->used_pages, pages - *accounted(i));
+		if (rs->shmem && !i->mapping.committed)
+			commit_charge((s64)(pages - *accounted(i)));
 		*accounted(i) = pages;
 	}
 }
@@ -48,6 +51,8 @@ static bool may_grow(struct inode *i)
 	struct ram_super *rs = i->sb->private;
 
 	if (rs && rs->max_pages && atomic_load(&rs->used_pages) >= rs->max_pages)
+		return false;
+	if (rs && rs->shmem && vm_overcommit_memory == 2 && committed_as() >= commit_limit())
 		return false;
 	return frames_free() > frames_total() / 64;
 }
@@ -361,6 +366,10 @@ static void ram_evict(struct inode *i)
 		mapping_destroy(&i->mapping);
 		if (rs)
 			atomic_sub(&rs->used_pages, *accounted(i));
+		if (i->mapping.committed)
+			commit_release(i->mapping.committed);
+		else if (rs && rs->shmem)
+			commit_charge(-(s64)*accounted(i));
 	} else if (S_ISLNK(i->mode)) {
 		kfree(i->link);
 	}

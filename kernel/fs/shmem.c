@@ -4,6 +4,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "kernel/syscalls.h"
+#include "mm/commit.h"
 
 static struct mount *shmem_mount; /* attached nowhere */
 
@@ -36,9 +37,19 @@ static struct file *nameless_file(const char *name, u64 size, u32 flags)
 	return f;
 }
 
-struct file *shmem_file(const char *name, u64 size)
+struct file *shmem_file(const char *name, u64 size, bool reserve)
 {
-	return nameless_file(name, size, O_RDWR | O_LARGEFILE);
+	u64 pages = reserve ? DIV_ROUND_UP(size, PAGE_SIZE) : 0;
+	struct file *f;
+
+	if (pages && commit_reserve(NULL, pages, true))
+		return ERR_PTR(-ENOMEM);
+	f = nameless_file(name, size, O_RDWR | O_LARGEFILE);
+	if (IS_ERR(f))
+		commit_release(pages);
+	else
+		f->inode->mapping.committed = pages;
+	return f;
 }
 
 #define MFD_CLOEXEC	  1u

@@ -13,6 +13,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
+#include "mm/commit.h"
 #include "mm/mman.h"
 
 #define SHM_HUGETLB   04000u
@@ -125,7 +126,7 @@ static int segment_fits(struct ipc_object *o, u64 size)
 	return to_segment(o)->size < size ? -EINVAL : 0;
 }
 
-static struct segment *new_segment(s32 key, u64 size)
+static struct segment *new_segment(s32 key, u64 size, u32 flags)
 {
 	struct segment *s = kzalloc(sizeof(*s));
 	char name[16];
@@ -133,7 +134,7 @@ static struct segment *new_segment(s32 key, u64 size)
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	snprintf(name, sizeof(name), "SYSV%08x", (u32)key);
-	s->file = shmem_file(name, size);
+	s->file = shmem_file(name, size, !(flags & SHM_NORESERVE) || vm_overcommit_memory == 2);
 	if (IS_ERR(s->file)) {
 		kfree(s);
 		return ERR_PTR(-ENOMEM);
@@ -185,7 +186,7 @@ SYSCALL3(shmget, s32, key, u64, size, u32, flags)
 	spin_unlock(&ipc_shm.lock);
 	if (id != -EAGAIN)
 		return id;
-	s = new_segment(key, size);
+	s = new_segment(key, size, flags);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 	spin_lock(&ipc_shm.lock);

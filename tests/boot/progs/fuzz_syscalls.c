@@ -75,6 +75,13 @@ static const struct call {
 	{SYS_execveat, "dpSSx"}, {SYS_copy_file_range, "fbfbln"}, {SYS_preadv2, "fvnlxn"},
 	{SYS_statx, "dpnxb"}, {SYS_clone3, "bl"}, {SYS_close_range, "ffn"},
 	{SYS_faccessat2, "dpnn"}, {SYS_membarrier, "nnn"}, {SYS_chroot, "p"},
+	{SYS_shmget, "nlI"}, {SYS_shmat, "iax"}, {SYS_shmdt, "a"},
+	{SYS_shmctl, "inb"}, {SYS_semget, "nnI"}, {SYS_semop, "ibn"}, {SYS_semtimedop, "ibnt"},
+	{SYS_semctl, "innb"}, {SYS_msgget, "nI"}, {SYS_msgsnd, "ibln"}, {SYS_msgrcv, "iblnn"},
+	{SYS_msgctl, "inb"}, {SYS_mlock2, "aln"}, {SYS_mbind, "alnbnn"},
+	{SYS_set_mempolicy, "nbn"}, {SYS_get_mempolicy, "bbnan"},
+	{SYS_remap_file_pages, "alnnn"}, {SYS_pkey_mprotect, "alrn"}, {SYS_pkey_alloc, "nn"},
+	{SYS_pkey_free, "n"},
     /* clang-format on */
 };
 
@@ -284,6 +291,27 @@ static void remove_tree(const char *path, int depth)
 	rmdir(path);
 }
 
+/* System V objects outlive who made them. */
+static void sweep_ipc(void)
+{
+	char about[256];
+
+	for (long place = 0; place < 4096; place++) {
+		long shm = syscall(SYS_shmctl, place, 13, about);
+		long sem = syscall(SYS_semctl, place, 0, 18, about);
+		long msg = syscall(SYS_msgctl, place, 11, about);
+
+		if (shm >= 0)
+			syscall(SYS_shmctl, shm, 0, NULL);
+		if (sem >= 0)
+			syscall(SYS_semctl, sem, 0, 0, NULL);
+		if (msg >= 0)
+			syscall(SYS_msgctl, msg, 0, NULL);
+		if (place > 64 && shm < 0 && sem < 0 && msg < 0)
+			break;
+	}
+}
+
 /*
  * The root directory is root's to write to, and random bytes after a slash are a name there: what
  * was not there at first goes when the test does.
@@ -372,6 +400,7 @@ static void run_round(uint64_t seed, bool root)
 			sleep_failing(2);
 	}
 	end_round(pids, uid, root);
+	sweep_ipc();
 	REQUIRE(!chdir("/"));
 	remove_tree("/tmp/fuzz", 0);
 }

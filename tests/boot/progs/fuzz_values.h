@@ -259,6 +259,22 @@ static uint64_t any_strings(void)
 	return (uint64_t)v;
 }
 
+/* The id of some segment, set of semaphores or queue, where the place that was guessed has one. */
+static uint64_t any_ipc_id(void)
+{
+	char about[256];
+	long place = below(4);
+
+	switch (below(3)) {
+	case 0:
+		return syscall(SYS_shmctl, place, 13, about);
+	case 1:
+		return syscall(SYS_semctl, place, 0, 18, about);
+	default:
+		return syscall(SYS_msgctl, place, 11, about);
+	}
+}
+
 /* A value by the letter that stands for its kind in the table of calls. */
 static uint64_t value(char kind)
 {
@@ -270,9 +286,15 @@ static uint64_t value(char kind)
 	static const uint32_t modes[] = {0,	  0600,	   0644,    0755,    0777,    0100644,
 					 0040755, 0010644, 0020666, 0120777, 0140666, 07777};
 
+	static const uint32_t ipc_flags[] = {01600, 01666, 03600, 0, 0600, 05600};
+
 	if (!below(12))
 		return below(2) ? any_int() : any_pointer();
 	switch (kind) {
+	case 'i':
+		return any_ipc_id();
+	case 'I':
+		return PICK(ipc_flags);
 	case 'f':
 		return any_fd();
 	case 'd':

@@ -68,16 +68,24 @@ bool file_can_write(struct file *f)
 	return f->can_write;
 }
 
-struct file *shmem_file(const char *name, u64 size)
+struct file *shmem_file(const char *name, u64 size, bool reserve)
 {
 	struct file *f;
 
 	(void)name;
+	(void)reserve;
 	if (alloc_should_fail())
 		return ERR_PTR(-ENOMEM);
 	f = sim_file(size, true, true);
 	f->map.shmem = true;
 	return f;
+}
+
+u64 sim_lock_limit = ~0ull;
+
+u64 mm_lock_limit(void)
+{
+	return sim_lock_limit;
 }
 
 /* mincore() alone copies out in these tests, to memory of the test itself. */

@@ -13,5 +13,7 @@ struct file {
 struct file *sim_file(u64 size, bool can_read, bool can_write);
 /* As write(2): n bytes, which lie within one page, into the page cache. False: no memory. */
 bool sim_file_write(struct file *f, u64 offset, const void *buf, size_t n);
+/* Pages that may be locked; ~0: all. */
+extern u64 sim_lock_limit;
 /* Files that are not freed yet. */
 extern u32 sim_files;
