@@ -269,7 +269,7 @@ TEST(unmapping_a_part_leaves_two)
 	EQ(mprotect(p + PAGE, PAGE, PROT_READ), 0);
 	EQ(attached(id), 4);
 	EQ(mprotect(p + PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
-	EQ(attached(id), 4); /* what was cut stays cut */
+	EQ(attached(id), 4);	/* what was cut stays cut */
 	EQ(munmap(p, PAGE), 0); /* the beginning may be gone: what is left is found */
 	EQ(shmdt(p), 0);
 	EQ(attached(id), 0);

@@ -667,8 +667,7 @@ static const struct {
     {op_mremap, 6, "mremap"},	  {op_populate, 4, "populate"},
     {op_fork, 9, "fork"},	  {op_exit, 5, "exit"},
     {op_exec, 1, "exec"},	  {op_file_write, 4, "file write"},
-    {op_truncate, 2, "truncate"},
-    {op_punch, 2, "punch"},
+    {op_truncate, 2, "truncate"}, {op_punch, 2, "punch"},
 };
 
 const char *model_op_name(unsigned op)
