@@ -107,7 +107,7 @@ vaddr_t area_find_hole(struct mm *mm, u64 len, vaddr_t low, vaddr_t high, bool u
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
 
 /* Tells who watches mappings that the mm has all areas of its set from now on, or has them no more. */
-void area_tell_all(struct mm *mm, bool more);
+void area_tell_all(struct mm *mm, bool more) __must_hold_shared(&mm->lock);
 
 struct area_set *area_set_create(void);
 struct area_set *area_set_share(struct area_set *s); /* one reference more */

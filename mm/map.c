@@ -92,7 +92,7 @@ static bool attached_at(const struct area *a, vaddr_t addr)
 	       (a->start - addr) >> PAGE_SHIFT == a->pgoff;
 }
 
-static int detach_locked(struct mm *mm, vaddr_t addr)
+static int detach_locked(struct mm *mm, vaddr_t addr) __must_hold(&mm->lock)
 {
 	struct area *a = area_find(mm, addr);
 	const struct file *f;

@@ -13,7 +13,7 @@ bool mlock_within_limit(const struct mm *mm, u64 pages)
 }
 
 /* Pages of [start, end) that are locked already. */
-static u64 locked_in(struct mm *mm, vaddr_t start, vaddr_t end)
+static u64 locked_in(struct mm *mm, vaddr_t start, vaddr_t end) __must_hold(&mm->lock)
 {
 	u64 pages = 0;
 
@@ -25,6 +25,7 @@ static u64 locked_in(struct mm *mm, vaddr_t start, vaddr_t end)
 
 /* `locked`: the VM_LOCKED_BITS that [start, end), within one area, gets instead of those it has. */
 static int lock_piece(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end, u32 locked)
+    __must_hold(&mm->lock)
 {
 	u32 flags = (a->flags & ~VM_LOCKED_BITS) | locked;
 	int err;
@@ -40,7 +41,7 @@ static int lock_piece(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end,
 }
 
 /* A hole ends it, with what lies before it done. */
-static int lock_range(struct mm *mm, vaddr_t start, vaddr_t end, u32 locked)
+static int lock_range(struct mm *mm, vaddr_t start, vaddr_t end, u32 locked) __must_hold(&mm->lock)
 {
 	vaddr_t next;
 	int err = 0;
@@ -87,14 +88,14 @@ long mm_munlock(struct mm *mm, vaddr_t addr, u64 len)
 }
 
 /* Areas that cannot be cut stay as they are: there are none, since each is done whole. */
-static void lock_all(struct mm *mm, u32 locked)
+static void lock_all(struct mm *mm, u32 locked) __must_hold(&mm->lock)
 {
 	for (struct area *a = area_first(mm); a; a = area_next(a))
 		area_set_flags(mm, a, (a->flags & ~VM_LOCKED_BITS) | locked);
 	area_merge_range(mm, 0, USER_END);
 }
 
-static int lock_all_call(struct mm *mm, unsigned flags)
+static int lock_all_call(struct mm *mm, unsigned flags) __must_hold(&mm->lock)
 {
 	u32 locked = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
 	int err = area_own(mm);

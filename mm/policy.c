@@ -16,7 +16,7 @@ vaddr_t mm_next_area(struct mm *mm, vaddr_t va)
 	return at;
 }
 
-static bool has_hole(struct mm *mm, vaddr_t start, vaddr_t end)
+static bool has_hole(struct mm *mm, vaddr_t start, vaddr_t end) __must_hold_shared(&mm->lock)
 {
 	for (vaddr_t va = start; va < end;) {
 		const struct area *a = area_at(mm, va);
@@ -28,7 +28,7 @@ static bool has_hole(struct mm *mm, vaddr_t start, vaddr_t end)
 	return false;
 }
 
-static int set_policy(struct mm *mm, vaddr_t start, vaddr_t end, u16 policy)
+static int set_policy(struct mm *mm, vaddr_t start, vaddr_t end, u16 policy) __must_hold(&mm->lock)
 {
 	int err = area_own(mm);
 

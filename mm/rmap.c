@@ -99,8 +99,7 @@ static int for_mms(const struct unmap *u)
 }
 
 static int own_edges(struct mm *mm, const struct area *a, vaddr_t start, vaddr_t end,
-		     struct gather *g)
-    __must_hold(&mm->lock)
+		     struct gather *g) __must_hold(&mm->lock)
 {
 	(void)a;
 	(void)g;
@@ -125,6 +124,7 @@ int rmap_unmap_file(struct mapping *m, u64 first)
 }
 
 static void zap_cached(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
+    __must_hold(&s->table->lock)
 {
 	const struct page *p = pte_page(pte_load(s->pte));
 
@@ -134,8 +134,7 @@ static void zap_cached(struct mm *mm, vaddr_t va, struct slot *s, void *arg)
 
 /* Pieces that a gather has room for, since it cannot be flushed with a table locked. */
 static int zap_hole(struct mm *mm, const struct area *a, vaddr_t start, vaddr_t end,
-		    struct gather *g)
-    __must_hold(&mm->lock)
+		    struct gather *g) __must_hold(&mm->lock)
 {
 	vaddr_t next;
 

@@ -87,7 +87,7 @@ static void take(struct queue *q, struct message *m)
 
 /* Sleeps until something has happened to q. The lock is released meanwhile. 0, -EIDRM, or
  * -ERESTARTNOHAND. */
-static long queue_wait(struct queue *q)
+static long queue_wait(struct queue *q) __must_hold(&ipc_msg.lock)
 {
 	u32 seen = atomic_load(&q->events);
 	long err;
@@ -175,7 +175,7 @@ static bool has_room(const struct queue *q, u64 size)
 }
 
 /* Under the lock. The message is the queue's where it returns 0. */
-static long send(s32 id, struct message *m, u32 flags)
+static long send(s32 id, struct message *m, u32 flags) __must_hold(&ipc_msg.lock)
 {
 	struct queue *q;
 	long err;
@@ -247,7 +247,7 @@ static struct message *choose(struct queue *q, s64 type, bool except)
 }
 
 /* Under the lock. The message, off its queue, or an errno. */
-static struct message *receive(s32 id, u64 size, s64 type, u32 flags)
+static struct message *receive(s32 id, u64 size, s64 type, u32 flags) __must_hold(&ipc_msg.lock)
 {
 	struct message *m;
 	struct queue *q;

@@ -204,7 +204,8 @@ static struct sem_undo *find_undo(struct process *p, const struct sem_array *a)
  * The set, locked, with w->undo where the operation needs one: the current process's for that set, made where
  * there was none. An errno: not locked.
  */
-static struct sem_array *lock_sems(s32 id, struct sem_wait *w, bool undoes)
+static struct sem_array *lock_sems(s32 id, struct sem_wait *w,
+				   bool undoes) __no_lock_analysis /* it takes the lock, or fails */
 {
 	struct sem_undo *made = NULL;
 	struct sem_array *a;
@@ -281,6 +282,7 @@ static int check_ops(const struct sem_array *a, const struct sem_wait *w, u32 hi
 
 /* Sleeps until somebody has done it; the lock is held on entry, and on return released. */
 static int wait_for_turn(struct sem_array *a, struct sem_wait *w, u64 deadline)
+    __releases(&ipc_sem.lock)
 {
 	int err;
 
@@ -298,7 +300,7 @@ static int wait_for_turn(struct sem_array *a, struct sem_wait *w, u64 deadline)
 	return err == -ERESTARTSYS ? -EINTR : err == -ETIMEDOUT ? -EAGAIN : err;
 }
 
-static int do_ops(s32 id, struct sem_wait *w, u64 deadline)
+static int do_ops(s32 id, struct sem_wait *w, u64 deadline) __no_lock_analysis /* as lock_sems() */
 {
 	bool undoes = false;
 	u32 highest = 0;
