@@ -10,6 +10,8 @@ enum lock_rank {
 	LOCK_NONE = 0, /* not ranked, not checked */
 
 	/* sleeping */
+	LOCK_EPOLL_NEST, /* which epoll sets watch which, and the end of watched files */
+	LOCK_EPOLL,	 /* an epoll set's items; nests: from a set to those that it watches */
 	LOCK_FILE_POS,	 /* an open file's position */
 	LOCK_SEQ,	 /* one reader of an open synthetic file at a time */
 	LOCK_INODE,	 /* a regular file's contents and size */
@@ -39,7 +41,9 @@ enum lock_rank {
 	LOCK_PCP,	/* a CPU's list of free frames */
 	LOCK_NODE,	/* a node's buddy lists */
 	LOCK_RANDOM,	/* the random number generator's key */
-	LOCK_WAIT,	/* a wait queue */
+	LOCK_WATCH,	/* the lists of epoll items that watch a file */
+	LOCK_WAIT,	/* a wait queue; nests: from what is watched to the epoll set that does */
+	LOCK_READY,	/* an epoll set's list of items that may be ready */
 	LOCK_THREADS,	/* a process's tasks, for the timer interrupt */
 	LOCK_RUNQ,	/* a run queue; two are never held at once */
 	LOCK_LOAD,	/* the load averages */

@@ -223,7 +223,7 @@
 	ABSENT(210, io_cancel) \
 	ABSENT(211, get_thread_area) \
 	ABSENT(212, lookup_dcookie) \
-	ABSENT(213, epoll_create) \
+	X(213, epoll_create) \
 	ABSENT(214, epoll_ctl_old) \
 	ABSENT(215, epoll_wait_old) \
 	X(216, remap_file_pages) \
@@ -242,8 +242,8 @@
 	X(229, clock_getres) \
 	X(230, clock_nanosleep) \
 	X(231, exit_group) \
-	ABSENT(232, epoll_wait) \
-	ABSENT(233, epoll_ctl) \
+	X(232, epoll_wait) \
+	X(233, epoll_ctl) \
 	X(234, tgkill) \
 	X(235, utimes) \
 	ABSENT(236, vserver) \
@@ -291,17 +291,17 @@
 	X(278, vmsplice) \
 	ABSENT(279, move_pages) \
 	X(280, utimensat) \
-	ABSENT(281, epoll_pwait) \
+	X(281, epoll_pwait) \
 	ABSENT(282, signalfd) \
 	ABSENT(283, timerfd_create) \
-	ABSENT(284, eventfd) \
+	X(284, eventfd) \
 	X(285, fallocate) \
 	ABSENT(286, timerfd_settime) \
 	ABSENT(287, timerfd_gettime) \
 	ABSENT(288, accept4) \
 	ABSENT(289, signalfd4) \
-	ABSENT(290, eventfd2) \
-	ABSENT(291, epoll_create1) \
+	X(290, eventfd2) \
+	X(291, epoll_create1) \
 	X(292, dup3) \
 	X(293, pipe2) \
 	ABSENT(294, inotify_init1) \
@@ -362,7 +362,7 @@
 	ABSENT(438, pidfd_getfd) \
 	X(439, faccessat2) \
 	ABSENT(440, process_madvise) \
-	ABSENT(441, epoll_pwait2) \
+	X(441, epoll_pwait2) \
 	ABSENT(442, mount_setattr) \
 	ABSENT(443, quotactl_fd) \
 	ABSENT(444, landlock_create_ruleset) \

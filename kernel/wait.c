@@ -10,13 +10,25 @@ void waitq_init(struct waitq *q)
 	list_init(&q->waiters);
 }
 
+/* False: it was awake already. */
+static bool wake_waiter(struct waiter *w)
+{
+	struct wait_hook *h;
+
+	if (likely(w->task))
+		return task_wake(w->task);
+	h = container_of(w, struct wait_hook, waiter);
+	h->fn(h);
+	return true;
+}
+
 static void wake(struct waitq *q, bool all)
 {
 	u64 flags = spin_lock_irq(&q->lock);
 	struct waiter *w;
 
 	list_for_each (w, &q->waiters, link) {
-		bool woken = task_wake(w->task);
+		bool woken = wake_waiter(w);
 
 		/* One that is awake already has had its wake-up: this one is the next waiter's. */
 		if (woken && w->exclusive && !all)
@@ -100,16 +112,35 @@ long wait_sleep(enum wait_mode mode, u64 deadline)
 	return interrupted(mode) ? -ERESTARTSYS : 0;
 }
 
-void wait_finish(struct waiter *w)
+static void leave(struct waiter *w)
 {
 	struct waitq *q = w->queue;
+	u64 flags;
 
+	if (!q)
+		return;
+	flags = spin_lock_irq(&q->lock);
+	list_del(&w->link);
+	w->queue = NULL;
+	spin_unlock_irq(&q->lock, flags);
+}
+
+void wait_finish(struct waiter *w)
+{
 	atomic_store(&current->state, TASK_RUNNING);
-	if (q) {
-		u64 flags = spin_lock_irq(&q->lock);
+	leave(w);
+}
 
-		list_del(&w->link);
-		w->queue = NULL;
-		spin_unlock_irq(&q->lock, flags);
-	}
+void wait_hook_add(struct wait_hook *h, struct waitq *q)
+{
+	u64 flags = spin_lock_irq(&q->lock);
+
+	h->waiter = (struct waiter){.queue = q};
+	list_add(&q->waiters, &h->waiter.link);
+	spin_unlock_irq(&q->lock, flags);
+}
+
+void wait_hook_remove(struct wait_hook *h)
+{
+	leave(&h->waiter);
 }

@@ -5,6 +5,12 @@
  *
  * evaluates the condition, with the task on the queue, before each sleep, so a wake-up between
  * the test and the sleep is not lost. Waking is safe from interrupt handlers.
+ *
+ * A hook waits in a task's place: each wake-up calls its function, under the queue's lock and with
+ * interrupts off, perhaps in an interrupt handler. The function may take locks ranked after
+ * LOCK_WAIT, all of them with interrupts off, and wake other queues: that is how an event comes from
+ * a file to the epoll sets that watch it, and to those that watch them. Who hooks a queue to another
+ * sees to it that they form no circle.
  */
 #pragma once
 
@@ -23,8 +29,13 @@ struct waitq {
 struct waiter {
 	struct list_head link;
 	struct waitq *queue; /* NULL while on none */
-	struct task *task;
+	struct task *task; /* NULL: this is the waiter of a struct wait_hook */
 	bool exclusive; /* wake_one() stops at the first exclusive waiter */
+};
+
+struct wait_hook {
+	struct waiter waiter;
+	void (*fn)(struct wait_hook *h);
 };
 
 void waitq_init(struct waitq *q);
@@ -35,6 +46,11 @@ void waitq_init(struct waitq *q);
 
 void waitq_wake_all(struct waitq *q);
 void waitq_wake_one(struct waitq *q);
+
+/* Puts h, with its fn set, on q, which outlives its stay there. */
+void wait_hook_add(struct wait_hook *h, struct waitq *q);
+/* Takes h off its queue: on return its function neither runs nor is called any more. */
+void wait_hook_remove(struct wait_hook *h);
 
 enum wait_mode {
 	WAIT_KILLABLE,	    /* only a fatal signal ends the sleep early */

@@ -1,8 +1,10 @@
 /* Open files: their life, and what mm asks of them. */
 #include "kernel/fs/fs_internal.h"
 
+#include "kernel/fs/epoll.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
+#include "kernel/task.h"
 #include "mm/alloc.h"
 
 static struct slab_cache *file_cache;
@@ -29,6 +31,7 @@ struct file *file_alloc(void)
 		return NULL;
 	f->refs = 1;
 	rwsem_init(&f->pos_lock, LOCK_FILE_POS);
+	list_init(&f->watches);
 	atomic_inc(&nr_files);
 	return f;
 }
@@ -69,6 +72,8 @@ void file_put(struct file *f)
 {
 	if (atomic_dec(&f->refs))
 		return;
+	if (unlikely(!list_empty(&f->watches)))
+		epoll_forget(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	locks_release(f);
@@ -126,4 +131,26 @@ struct file *file_anon(const char *name, struct inode *i, const struct file_ops 
 	f->ops = ops;
 	f->private = private;
 	return f;
+}
+
+/* Opened once more by its name in /proc/PID/fd. */
+static int no_open(struct inode *i, struct file *f)
+{
+	(void)i;
+	(void)f;
+	return -ENXIO;
+}
+
+static const struct file_ops special_open_ops = {.open = no_open};
+
+struct file *file_special(const char *name, const struct file_ops *ops, u32 flags, void *private)
+{
+	struct inode *i = inode_anon(0600);
+
+	if (!i)
+		return ERR_PTR(-ENOMEM);
+	i->fops = &special_open_ops;
+	i->uid = current->cred.fsuid;
+	i->gid = current->cred.fsgid;
+	return file_anon(name, i, ops, flags, private);
 }

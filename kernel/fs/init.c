@@ -1,6 +1,7 @@
 /* What of the file layer starts at boot, in which order. */
 #include "kernel/fs/fs_internal.h"
 
+#include "kernel/fs/epoll.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
 
@@ -24,6 +25,7 @@ void fs_init(void)
 	ramfs_init();
 	context_init(mount_make_root("rootfs"));
 	shmem_init();
+	epoll_init();
 	device_init();
 }
 

@@ -10,7 +10,14 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define BLOCK_ENTRIES 64
+#define INLINE_ENTRIES 16
+#define BLOCK_ENTRIES  64
+
+/* One queue waited on. The file that has it is held, so that no close takes the queue away. */
+struct poll_entry {
+	struct waiter waiter;
+	struct file *file;
+};
 
 struct poll_block {
 	struct poll_block *next;
@@ -18,46 +25,49 @@ struct poll_block {
 	struct poll_entry entries[BLOCK_ENTRIES];
 };
 
-void poll_begin(struct poll_table *pt)
-{
-	pt->registering = true;
-	pt->failed = false;
-	pt->used = 0;
-	pt->blocks = NULL;
-}
+/* All queues that one call waits on. */
+struct poll_call {
+	struct poll_table table;
+	u32 used;
+	struct poll_entry entries[INLINE_ENTRIES];
+	struct poll_block *blocks; /* more entries */
+};
 
 /* One more entry, or NULL: no memory. */
-static struct poll_entry *new_entry(struct poll_table *pt)
+static struct poll_entry *new_entry(struct poll_call *c)
 {
-	struct poll_block *b = pt->blocks;
+	struct poll_block *b = c->blocks;
 
-	if (pt->used < POLL_INLINE)
-		return &pt->entries[pt->used++];
+	if (c->used < INLINE_ENTRIES)
+		return &c->entries[c->used++];
 	if (!b || b->used == BLOCK_ENTRIES) {
 		b = kmalloc(sizeof(*b));
 		if (!b)
 			return NULL;
 		b->used = 0;
-		b->next = pt->blocks;
-		pt->blocks = b;
+		b->next = c->blocks;
+		c->blocks = b;
 	}
 	return &b->entries[b->used++];
 }
 
-void poll_wait(struct waitq *q, struct poll_table *pt)
+static bool enter(struct poll_table *pt, struct waitq *q)
 {
-	struct poll_entry *e;
+	struct poll_entry *e = new_entry(container_of(pt, struct poll_call, table));
 
-	if (!pt || !pt->registering)
-		return;
-	e = new_entry(pt);
-	if (!e) {
-		pt->failed = true;
-		return;
-	}
+	if (!e)
+		return false;
 	e->file = file_get(pt->file);
 	e->waiter = (struct waiter){0};
 	wait_prepare(&e->waiter, q, WAIT_INTERRUPTIBLE);
+	return true;
+}
+
+static void poll_begin(struct poll_call *c)
+{
+	c->table = (struct poll_table){.registering = true, .enter = enter};
+	c->used = 0;
+	c->blocks = NULL;
 }
 
 static void leave(struct poll_entry *entries, u32 n)
@@ -68,16 +78,23 @@ static void leave(struct poll_entry *entries, u32 n)
 	}
 }
 
-void poll_end(struct poll_table *pt)
+/* Leaves every queue. */
+static void poll_end(struct poll_call *c)
 {
-	leave(pt->entries, pt->used);
-	while (pt->blocks) {
-		struct poll_block *b = pt->blocks;
+	leave(c->entries, c->used);
+	while (c->blocks) {
+		struct poll_block *b = c->blocks;
 
 		leave(b->entries, b->used);
-		pt->blocks = b->next;
+		c->blocks = b->next;
 		kfree(b);
 	}
+}
+
+void poll_wait(struct waitq *q, struct poll_table *pt)
+{
+	if (pt && pt->registering && !pt->enter(pt, q))
+		pt->failed = true;
 }
 
 u32 file_poll(struct file *f, struct poll_table *pt)
@@ -116,17 +133,19 @@ static long look_once(int (*check)(void *arg, struct poll_table *pt), void *arg)
 static long poll_loop(int (*check)(void *arg, struct poll_table *pt), void *arg, u64 deadline)
 {
 	struct waiter me = {0};
+	struct poll_call *c;
 	struct poll_table *pt;
 	struct waitq own;
 	long n, slept = 0;
 
 	if (deadline == NO_WAIT)
 		return look_once(check, arg);
-	pt = kmalloc(sizeof(*pt));
-	if (!pt)
+	c = kmalloc(sizeof(*c));
+	if (!c)
 		return -ENOMEM;
+	pt = &c->table;
 	waitq_init(&own);
-	poll_begin(pt);
+	poll_begin(c);
 	n = check(arg, pt);
 	stop_registering(pt);
 	if (!n && pt->failed)
@@ -141,8 +160,8 @@ static long poll_loop(int (*check)(void *arg, struct poll_table *pt), void *arg,
 		}
 	}
 	wait_finish(&me);
-	poll_end(pt);
-	kfree(pt);
+	poll_end(c);
+	kfree(c);
 	return n ? n : slept == -ETIMEDOUT ? 0 : slept;
 }
 

@@ -2,31 +2,22 @@
  * Polling: how a task sleeps on many files at once.
  *
  * A file's poll operation calls poll_wait() for each queue that is woken when its answer may
- * change, then returns what is ready now. It does not sleep.
+ * change, then returns what is ready now. It does not sleep. A queue that it names lasts as long as
+ * the file does, to the end of its release operation, or for ever.
  */
 #pragma once
 
 #include "kernel/fs/abi.h"
 #include "kernel/wait.h"
 
-#define POLL_INLINE 16
-
 struct file;
-struct poll_block;
-
-/* One queue waited on. The file that has it is held, so that no close takes the queue away. */
-struct poll_entry {
-	struct waiter waiter;
-	struct file *file;
-};
 
 struct poll_table {
 	bool registering;  /* the first pass: later ones only ask */
 	bool failed;	   /* memory ran out while registering */
 	struct file *file; /* that is being asked */
-	u32 used;
-	struct poll_entry entries[POLL_INLINE];
-	struct poll_block *blocks; /* more entries */
+	/* What it is to be on q: a task that sleeps (poll.c), or an epoll set's hook. False: no memory. */
+	bool (*enter)(struct poll_table *pt, struct waitq *q);
 };
 
 /* Also woken by q from now on. pt NULL: the caller only asks. */
@@ -34,7 +25,3 @@ void poll_wait(struct waitq *q, struct poll_table *pt);
 
 /* What f is ready for, now. */
 u32 file_poll(struct file *f, struct poll_table *pt);
-
-void poll_begin(struct poll_table *pt);
-/* Leaves every queue. */
-void poll_end(struct poll_table *pt);

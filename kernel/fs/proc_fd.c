@@ -83,6 +83,8 @@ static int show_fdinfo(struct seq *s, void *arg)
 	seq_printf(s, "pos:\t%ld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%lu\n", f->pos,
 		   f->flags | (cloexec ? O_CLOEXEC : 0), f->path.mnt ? f->path.mnt->id : 0,
 		   f->inode->ino);
+	if (f->ops->show_fdinfo)
+		f->ops->show_fdinfo(f, s);
 	file_put(f);
 	return 0;
 }

@@ -32,6 +32,7 @@ struct file;
 struct inode;
 struct mount;
 struct poll_table;
+struct seq;
 struct super_block;
 
 #define PATH_MAX     4096
@@ -222,6 +223,7 @@ struct file_ops {
 	u32 (*poll)(struct file *f, struct poll_table *pt); /* POLL bits ready now */
 	long (*ioctl)(struct file *f, u32 cmd, u64 arg);
 	int (*fsync)(struct file *f);
+	void (*show_fdinfo)(struct file *f, struct seq *s); /* more lines of /proc/<pid>/fdinfo */
 	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
 	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
 };
@@ -236,6 +238,7 @@ struct file {
 	const struct file_ops *ops;
 	void *private;
 	bool executed; /* opened for exec: keeps writers of its inode out */
+	struct list_head watches; /* epoll items, under watch_lock of kernel/fs/epoll.c */
 	struct fowner {
 		s32 pid; /* F_SETOWN: negative, a group */
 		s32 sig; /* F_SETSIG */
@@ -334,6 +337,9 @@ struct file *file_anon(const char *name, struct inode *i, const struct file_ops 
 		       void *private);
 /* An inode for file_anon(). NULL: no memory. */
 struct inode *inode_anon(u32 mode);
+/* As file_anon(), over an inode of its own that is of no type: eventfds, epoll sets and their kin.
+ * Where it fails `private` is still the caller's; from then on it is for ops->release to drop. */
+struct file *file_special(const char *name, const struct file_ops *ops, u32 flags, void *private);
 
 /* seek operations: of contents with a size (SEEK_DATA and SEEK_HOLE too), and of synthetic files.
  */
