@@ -161,6 +161,7 @@ static bool become_zombie(struct process *p)
 
 	reparent_children(p);
 	p->zombie = true;
+	waitq_wake_all(&p->child_wait); /* its pidfds are polled there */
 	group_check_orphaned(p, p->parent);
 	reap = signal_parent_of_death(p);
 	if (reap)

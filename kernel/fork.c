@@ -9,7 +9,8 @@
 #include "kernel/process.h"
 
 #include "arch/uaccess.h"
-#include "kernel/fs/vfs.h"
+#include "kernel/fs/fs_internal.h"
+#include "kernel/fs/pidfd.h"
 #include "kernel/lib/string.h"
 #include "kernel/syscalls.h"
 
@@ -34,10 +35,10 @@
 #define CLONE_IO	     0x80000000ull
 #define CLONE_CLEAR_SIGHAND  0x100000000ull
 
-/* What is understood; the rest (namespaces, pidfd, cgroups) is not there. */
+/* What is understood; the rest (namespaces, cgroups) is not there. */
 #define CLONE_KNOWN                                                                               \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |         \
-	 CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |       \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_PTRACE |         \
+	 CLONE_VFORK | CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |       \
 	 CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | \
 	 CLONE_CLEAR_SIGHAND)
 
@@ -48,6 +49,8 @@ struct fork_request {
 	vaddr_t tls;
 	s32 __user *parent_tid;
 	u32 __user *child_tid;
+	s32 __user *pidfd_to;
+	s32 pidfd; /* made by the request; -1: none */
 };
 
 static int check_flags(const struct fork_request *r)
@@ -61,6 +64,8 @@ static int check_flags(const struct fork_request *r)
 	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
 		return -EINVAL;
 	if ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	if ((flags & CLONE_PIDFD) && (flags & (CLONE_DETACHED | CLONE_THREAD)))
 		return -EINVAL;
 	if ((flags & CLONE_SETTLS) && r->tls >= USER_END)
 		return -EPERM;
@@ -218,8 +223,19 @@ static struct task *alloc(const struct fork_request *r)
 	return t;
 }
 
+/* The descriptor of a process that nobody knows yet. The child has its own table, without it. */
+static int give_pidfd(struct process *p, struct fork_request *r)
+{
+	s32 fd = pidfd_install(p, 0);
+
+	if (fd < 0)
+		return fd;
+	r->pidfd = fd;
+	return put_user(fd, r->pidfd_to);
+}
+
 /* All that can fail but publishing. */
-static int build(struct task *t, const struct fork_request *r)
+static int build(struct task *t, struct fork_request *r)
 {
 	int err;
 
@@ -236,6 +252,8 @@ static int build(struct task *t, const struct fork_request *r)
 		err = copy_mm(t, r);
 	if (!err)
 		err = arch_task_fork(t, current, r->stack, r->tls, r->flags & CLONE_SETTLS);
+	if (!err && (r->flags & CLONE_PIDFD))
+		err = give_pidfd(t->proc, r);
 	return err;
 }
 
@@ -273,7 +291,7 @@ static void wait_for_vfork(struct task *t)
 	task_put(t);
 }
 
-static long do_fork(const struct fork_request *r)
+static long do_fork(struct fork_request *r)
 {
 	long err = check_flags(r);
 	struct task *t;
@@ -290,12 +308,15 @@ static long do_fork(const struct fork_request *r)
 	if (!t)
 		return -ENOMEM;
 	tid = 0;
+	r->pidfd = -1;
 	err = build(t, r);
 	if (!err) {
 		tid = t->tid;
 		err = r->flags & CLONE_THREAD ? thread_publish(t) : publish(t->proc, r->flags);
 	}
 	if (err) {
+		if (r->pidfd >= 0)
+			(void)fd_close(r->pidfd);
 		discard(t);
 		return err;
 	}
@@ -336,6 +357,9 @@ SYSCALL0(vfork)
 SYSCALL5(clone, u64, flags, vaddr_t, stack, s32 __user *, parent_tid, u32 __user *, child_tid, u64,
 	 tls)
 {
+	/* Both would be told at one place. */
+	if ((flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID))
+		return -EINVAL;
 	/* Bits beyond 32 are clone3's. */
 	return do_fork(&(struct fork_request){
 	    .flags = (u32)flags & ~CSIGNAL,
@@ -344,6 +368,7 @@ SYSCALL5(clone, u64, flags, vaddr_t, stack, s32 __user *, parent_tid, u32 __user
 	    .tls = tls,
 	    .parent_tid = parent_tid,
 	    .child_tid = child_tid,
+	    .pidfd_to = parent_tid,
 	});
 }
 
@@ -404,5 +429,6 @@ SYSCALL2(clone3, const void __user *, uargs, size_t, size)
 	    .tls = a.tls,
 	    .parent_tid = (s32 __user *)a.parent_tid,
 	    .child_tid = (u32 __user *)a.child_tid,
+	    .pidfd_to = (s32 __user *)a.pidfd,
 	});
 }

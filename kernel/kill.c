@@ -2,6 +2,7 @@
 #include "kernel/process.h"
 
 #include "arch/uaccess.h"
+#include "kernel/fs/pidfd.h"
 #include "kernel/syscalls.h"
 
 static bool signal_valid(int sig)
@@ -16,6 +17,12 @@ static struct siginfo own_info(int sig, int code)
 	info.kill.pid = current->proc->pid;
 	info.kill.uid = current->cred.uid;
 	return info;
+}
+
+/* Only to oneself may one pretend to be the kernel or kill(2). */
+static bool from_kernel(const struct siginfo *info)
+{
+	return info->code >= 0 || info->code == SI_TKILL;
 }
 
 /* Signals p (sig 0: only asks whether it may). Under tasks_lock. */
@@ -105,13 +112,38 @@ SYSCALL3(tgkill, s32, tgid, s32, tid, int, sig)
 	return kill_task(tgid, tid, sig, &info);
 }
 
+SYSCALL4(pidfd_send_signal, s32, fd, int, sig, const struct siginfo __user *, uinfo, u32, flags)
+{
+	struct siginfo info = own_info(sig, SI_USER);
+	struct process *p;
+	int err = 0;
+
+	if (flags)
+		return -EINVAL;
+	p = pidfd_get(fd, NULL);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	if (uinfo && copy_from_user(&info, uinfo, sizeof(info)))
+		err = -EFAULT;
+	else if (!signal_valid(sig) || info.signo != sig)
+		err = -EINVAL;
+	else if (p != current->proc && uinfo && from_kernel(&info))
+		err = -EPERM;
+	if (!err) {
+		spin_lock(&tasks_lock);
+		err = p->reaped ? -ESRCH : send_checked(p, sig, &info);
+		spin_unlock(&tasks_lock);
+	}
+	process_put(p);
+	return err;
+}
+
 static int get_info(struct siginfo *info, const struct siginfo __user *uinfo, int sig, s32 pid)
 {
 	if (copy_from_user(info, uinfo, sizeof(*info)))
 		return -EFAULT;
 	info->signo = sig;
-	/* Only to oneself may one pretend to be the kernel or kill(2). */
-	if ((info->code >= 0 || info->code == SI_TKILL) && pid != current->proc->pid)
+	if (from_kernel(info) && pid != current->proc->pid)
 		return -EPERM;
 	return 0;
 }

@@ -10,10 +10,10 @@ enum lock_rank {
 	LOCK_NONE = 0, /* not ranked, not checked */
 
 	/* sleeping */
-	LOCK_EPOLL_NEST, /* which epoll sets watch which, and the end of watched files */
-	LOCK_EPOLL,	 /* an epoll set's items; nests: from a set to those that it watches */
 	LOCK_FILE_POS,	 /* an open file's position */
 	LOCK_SEQ,	 /* one reader of an open synthetic file at a time */
+	LOCK_EPOLL_NEST, /* which epoll sets watch which, and the end of watched files */
+	LOCK_EPOLL,	 /* an epoll set's items; nests: from a set to those that it watches */
 	LOCK_INODE,	 /* a regular file's contents and size */
 	LOCK_PIPE,	 /* a pipe's ring */
 	LOCK_TTY_READ,	 /* one reader of a terminal at a time */
@@ -31,6 +31,7 @@ enum lock_rank {
 	LOCK_ADVISORY,	/* the advisory locks of all files */
 	LOCK_TTY,	/* a terminal's line discipline and buffers */
 	LOCK_IPC,	/* a kind of System V IPC: its objects, by id */
+	LOCK_TIMERFD,	/* the timers that are files */
 	LOCK_TIMER,	/* the queue of timers */
 	LOCK_TABLE,	/* a page table, in its struct page; nests: from the root downwards */
 	LOCK_FAMILY,	/* the processes that descend by fork from one exec */

@@ -132,6 +132,11 @@ int signal_permitted(struct process *p, int sig);
  * only checks. */
 int signal_group_locked(s32 pgid, int sig, const struct siginfo *info, bool check);
 
+/* ---- fs/signalfd.c ---- */
+void signalfd_init(void);
+/* p->reads_signals: a signal has become pending. Under p->sighand_lock, or any other. */
+void signalfd_wake(struct process *p);
+
 /* ---- itimer.c ---- */
 void itimer_init(struct process *p);
 void itimer_stop(struct process *p);

@@ -328,9 +328,12 @@ static int send(struct process *p, struct task *t, int sig, const struct siginfo
 	if (!prepare(p, t, sig))
 		return 0;
 	err = enqueue(p, t ? &t->pending : &p->shared, sig, info);
-	if (!err)
-		notify_receiver(p, t, sig);
-	return err;
+	if (err)
+		return err;
+	notify_receiver(p, t, sig);
+	if (unlikely(atomic_load(&p->reads_signals)))
+		signalfd_wake(p);
+	return 0;
 }
 
 int signal_process(struct process *p, int sig, const struct siginfo *info)
@@ -520,4 +523,5 @@ void signal_init(void)
 	queue_cache = slab_create("sigqueue", sizeof(struct sigqueue), 16);
 	if (!queue_cache)
 		panic("no memory for the cache of queued signals");
+	signalfd_init();
 }

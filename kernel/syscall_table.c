@@ -292,14 +292,14 @@
 	ABSENT(279, move_pages) \
 	X(280, utimensat) \
 	X(281, epoll_pwait) \
-	ABSENT(282, signalfd) \
-	ABSENT(283, timerfd_create) \
+	X(282, signalfd) \
+	X(283, timerfd_create) \
 	X(284, eventfd) \
 	X(285, fallocate) \
-	ABSENT(286, timerfd_settime) \
-	ABSENT(287, timerfd_gettime) \
+	X(286, timerfd_settime) \
+	X(287, timerfd_gettime) \
 	ABSENT(288, accept4) \
-	ABSENT(289, signalfd4) \
+	X(289, signalfd4) \
 	X(290, eventfd2) \
 	X(291, epoll_create1) \
 	X(292, dup3) \
@@ -345,7 +345,7 @@
 	X(332, statx) \
 	ABSENT(333, io_pgetevents) \
 	ABSENT(334, rseq) \
-	ABSENT(424, pidfd_send_signal) \
+	X(424, pidfd_send_signal) \
 	ABSENT(425, io_uring_setup) \
 	ABSENT(426, io_uring_enter) \
 	ABSENT(427, io_uring_register) \
@@ -355,11 +355,11 @@
 	ABSENT(431, fsconfig) \
 	ABSENT(432, fsmount) \
 	ABSENT(433, fspick) \
-	ABSENT(434, pidfd_open) \
+	X(434, pidfd_open) \
 	X(435, clone3) \
 	X(436, close_range) \
 	ABSENT(437, openat2) \
-	ABSENT(438, pidfd_getfd) \
+	X(438, pidfd_getfd) \
 	X(439, faccessat2) \
 	ABSENT(440, process_madvise) \
 	X(441, epoll_pwait2) \

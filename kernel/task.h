@@ -171,6 +171,7 @@ struct process {
 	bool did_exec; /* setpgid by the parent fails from then on */
 	bool dumpable, child_subreaper, no_new_privs;
 	bool kthread;
+	bool reads_signals; /* has waited for signals by a signalfd. Atomic */
 	bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called. Atomic */
 	u32 euid, egid;		 /* the leader's, for /proc, which may take no lock. Atomic */
 	int pdeath_signal;	 /* PR_SET_PDEATHSIG */

@@ -3,6 +3,7 @@
 
 #include "arch/clock.h"
 #include "arch/uaccess.h"
+#include "kernel/fs/timerfd.h"
 #include "kernel/rusage.h"
 #include "kernel/syscalls.h"
 
@@ -178,6 +179,7 @@ static int set_wall(u64 ns)
 	if (!task_is_root(current))
 		return -EPERM;
 	clock_set_wall_ns(ns);
+	timerfd_clock_was_set();
 	return 0;
 }
 

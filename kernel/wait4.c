@@ -2,6 +2,8 @@
 #include "kernel/process.h"
 
 #include "arch/uaccess.h"
+#include "kernel/fs/abi.h"
+#include "kernel/fs/pidfd.h"
 #include "kernel/rusage.h"
 #include "kernel/syscalls.h"
 
@@ -21,6 +23,7 @@ struct wait_request {
 	int which; /* P_ALL... */
 	s32 id;
 	u32 options;
+	const struct process *proc; /* P_PIDFD: referenced */
 
 	/* of the child found */
 	s32 pid;
@@ -37,6 +40,8 @@ static bool wanted(const struct wait_request *w, const struct process *p)
 	if (w->which == P_PID && p->pid != w->id)
 		return false;
 	if (w->which == P_PGID && p->pgid != w->id)
+		return false;
+	if (w->which == P_PIDFD && p != w->proc)
 		return false;
 	return (w->options & WALL) || clone_child == !!(w->options & WCLONE);
 }
@@ -191,6 +196,26 @@ static int check_id(struct wait_request *w)
 	}
 }
 
+/* As wait_for_child() for the process of a descriptor; one that does not block gives -EAGAIN. */
+static int wait_for_pidfd(struct wait_request *w)
+{
+	u32 flags, options = w->options;
+	struct process *p;
+	int found;
+
+	if (w->id < 0)
+		return -EINVAL;
+	p = pidfd_get(w->id, &flags);
+	if (IS_ERR(p))
+		return (int)PTR_ERR(p);
+	w->proc = p;
+	if (flags & O_NONBLOCK)
+		w->options |= WNOHANG;
+	found = wait_for_child(w);
+	process_put(p);
+	return !found && w->options != options ? -EAGAIN : found;
+}
+
 SYSCALL5(waitid, int, which, s32, id, struct siginfo __user *, infop, u32, options,
 	 struct rusage __user *, rusage)
 {
@@ -202,10 +227,9 @@ SYSCALL5(waitid, int, which, s32, id, struct siginfo __user *, infop, u32, optio
 	if ((options & ~(WNOHANG | WNOWAIT | WNOTHREAD | WCLONE | WALL | events)) ||
 	    !(options & events))
 		return -EINVAL;
-	found = check_id(&w);
-	if (found)
-		return found;
-	found = wait_for_child(&w);
+	found = which == P_PIDFD ? 0 : check_id(&w);
+	if (!found)
+		found = which == P_PIDFD ? wait_for_pidfd(&w) : wait_for_child(&w);
 	if (found < 0)
 		return found;
 	if (found) {

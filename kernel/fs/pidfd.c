@@ -1,0 +1,141 @@
+/*
+ * Processes as files: pidfd_open(2), pidfd_getfd(2), and what clone(2) gives by CLONE_PIDFD.
+ *
+ * The file refers to the process, not to its number. Who polls it waits on the queue on which the
+ * process itself waits for its children, which is woken once more when it ends.
+ */
+#include "kernel/fs/pidfd.h"
+
+#include "kernel/fs/fs_internal.h"
+#include "kernel/fs/poll.h"
+#include "kernel/fs/seq.h"
+#include "kernel/process.h"
+#include "kernel/syscalls.h"
+
+static u32 pidfd_poll(struct file *f, struct poll_table *pt)
+{
+	struct process *p = f->private;
+
+	poll_wait(&p->child_wait, pt);
+	return READ_ONCE(p->zombie) ? POLLIN | POLLRDNORM : 0;
+}
+
+static void pidfd_release(struct file *f)
+{
+	process_put(f->private);
+}
+
+static void pidfd_show(struct file *f, struct seq *s)
+{
+	const struct process *p = f->private;
+	s32 pid = READ_ONCE(p->reaped) ? -1 : p->pid;
+
+	seq_printf(s, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
+}
+
+static const struct file_ops pidfd_ops = {
+    .poll = pidfd_poll,
+    .release = pidfd_release,
+    .show_fdinfo = pidfd_show,
+};
+
+s32 pidfd_install(struct process *p, u32 flags)
+{
+	struct file *f = file_special("anon_inode:[pidfd]", &pidfd_ops, O_RDWR | flags, p);
+
+	if (IS_ERR(f))
+		return (s32)PTR_ERR(f);
+	process_get(p);
+	return fd_install(f, 0, true);
+}
+
+struct process *pidfd_get(s32 fd, u32 *flags)
+{
+	struct file *f = fd_get(fd);
+	struct process *p = ERR_PTR(-EBADF);
+
+	if (!f)
+		return p;
+	if (f->ops == &pidfd_ops) {
+		p = f->private;
+		process_get(p);
+	}
+	if (flags)
+		*flags = f->flags;
+	file_put(f);
+	return p;
+}
+
+SYSCALL2(pidfd_open, s32, pid, u32, flags)
+{
+	struct process *p;
+	struct task *t;
+	s32 fd;
+
+	if ((flags & ~O_NONBLOCK) || pid <= 0)
+		return -EINVAL;
+	spin_lock(&tasks_lock);
+	p = process_lookup(pid);
+	t = p ? p->leader : task_lookup(pid);
+	if (p)
+		process_get(p);
+	spin_unlock(&tasks_lock);
+	if (!p)
+		return t ? -EINVAL : -ESRCH; /* a thread's number is no process's */
+	fd = pidfd_install(p, flags);
+	process_put(p);
+	return fd;
+}
+
+/* p's descriptors, referenced, where the caller may look into it. ERR_PTR(-ESRCH, -EPERM, -EBADF). */
+static struct fd_table *files_of(struct process *p)
+{
+	struct fd_table *files = ERR_PTR(-EBADF);
+
+	spin_lock(&tasks_lock);
+	if (list_empty(&p->threads)) {
+		files = ERR_PTR(-ESRCH); /* not yet born, or dead */
+	} else if (!task_may_look(p->leader)) {
+		files = ERR_PTR(-EPERM);
+	} else {
+		spin_lock(&p->sighand_lock);
+		if (p->leader->files)
+			files = fd_table_get(p->leader->files);
+		spin_unlock(&p->sighand_lock);
+	}
+	spin_unlock(&tasks_lock);
+	return files;
+}
+
+static long get_fd(struct process *p, s32 fd)
+{
+	struct fd_table *files = files_of(p);
+	struct file *f = NULL;
+	s32 found = fd;
+
+	if (IS_ERR(files))
+		return PTR_ERR(files);
+	if (fd >= 0)
+		f = fd_table_next(files, &found, NULL);
+	fd_table_put(files);
+	if (f && found != fd) {
+		file_put(f);
+		f = NULL;
+	}
+	return f ? fd_install(f, 0, true) : -EBADF;
+}
+
+SYSCALL3(pidfd_getfd, s32, pidfd, s32, fd, u32, flags)
+{
+	struct process *p;
+	long n;
+
+	if (flags)
+		return -EINVAL;
+	p = pidfd_get(pidfd, NULL);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	n = get_fd(p, fd);
+	process_put(p);
+	return n;
+}
