@@ -340,6 +340,7 @@ static void commit(struct exec *x)
 
 	swap_mm(t, x->mm);
 	x->mm = NULL;
+	posix_timers_end(t->proc);
 	signal_exec(x->sighand);
 	x->sighand = NULL;
 	t->cred.euid = t->cred.suid = t->cred.fsuid = x->euid;

@@ -236,8 +236,10 @@ static void __noreturn end(int code, bool all)
 
 	if (last && p == init_process)
 		end_machine(p->exit_code);
-	if (last)
+	if (last) {
 		itimer_stop(p);
+		posix_timers_end(p);
+	}
 	give_up_memory(t);
 	if (last && unlikely(!list_empty(&p->sem_undos)))
 		sem_exit(p);

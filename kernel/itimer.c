@@ -33,9 +33,8 @@ static struct task *attentive(struct process *p)
 	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct task, thread_link);
 }
 
-static void expired(struct ktimer *timer)
+void itimer_alert(struct process *p)
 {
-	struct process *p = timer->arg;
 	u64 flags = spin_lock_irq(&p->threads_lock);
 	struct task *t = attentive(p);
 
@@ -45,6 +44,11 @@ static void expired(struct ktimer *timer)
 			sched_kick(t);
 	}
 	spin_unlock_irq(&p->threads_lock, flags);
+}
+
+static void expired(struct ktimer *timer)
+{
+	itimer_alert(timer->arg);
 }
 
 void itimer_init(struct process *p)
@@ -115,6 +119,7 @@ void itimer_expire(void)
 	expire_cpu(p, &p->itimer_virtual, SIGVTALRM);
 	expire_cpu(p, &p->itimer_prof, SIGPROF);
 	expire_cpu_limit(p);
+	posix_timers_expire(p);
 }
 
 static void count_down(struct task *t, struct cpu_itimer *it, u64 ran)

@@ -92,6 +92,9 @@ void sigpending_init(struct sigpending *s);
 
 /* These under p->sighand_lock (of t->proc). */
 void sigpending_flush(struct process *p, struct sigpending *s);
+/* A timer's signal to t, or where that is NULL to p, queued whatever is pending already. False: it is
+ * ignored, or there is no memory. */
+bool signal_from_timer(struct process *p, struct task *t, const struct siginfo *info);
 /* Marks a process as dying with this code, and wakes its tasks to die. */
 void signal_end_group(struct process *p, int code);
 /* Has t look at its signals soon. */
@@ -142,8 +145,18 @@ void itimer_init(struct process *p);
 void itimer_stop(struct process *p);
 /* WORK_TIMER is set: turns what has run out into signals. */
 void itimer_expire(void);
+/* A timer of p has run out: a task of p calls itimer_expire() soon. For interrupt handlers. */
+void itimer_alert(struct process *p);
 /* A timer tick found t running for `ran` since the last one. Interrupts are off. */
 void itimer_tick(struct task *t, bool user, u64 ran);
+
+/* ---- posix_timer.c ---- */
+/* Sends the signals of p's timers that have run out. */
+void posix_timers_expire(struct process *p);
+/* Under p->sighand_lock: a timer's signal was taken. Its overrun is filled in, and the timer goes on. */
+void posix_timer_taken(struct process *p, struct siginfo *info);
+/* p ends, or executes another program. */
+void posix_timers_end(struct process *p);
 
 /* ---- exit.c, fork.c, exec.c ---- */
 

@@ -224,27 +224,34 @@ static bool prepare(struct process *p, struct task *t, int sig)
 	return !ignored(p, sig);
 }
 
+/* False: no memory. */
+static bool queue(struct process *p, struct sigpending *s, int sig, const struct siginfo *info)
+{
+	struct sigqueue *q = slab_alloc(queue_cache);
+
+	if (!q)
+		return false;
+	if (info)
+		q->info = *info;
+	else
+		q->info = (struct siginfo){.code = SI_KERNEL};
+	q->info.signo = sig;
+	list_add_tail(&s->queue, &q->link);
+	p->nr_queued++;
+	return true;
+}
+
 static int enqueue(struct process *p, struct sigpending *s, int sig, const struct siginfo *info)
 {
-	struct sigqueue *q = NULL;
-	bool must_queue = sig >= SIGRTMIN && info && info->code != SI_USER;
+	bool must_queue = sig >= SIGRTMIN && info && info->code != SI_USER, queued = false;
 
 	if (sig < SIGRTMIN && (s->set & SIGMASK(sig)))
 		return 0;
 	if (sig < SIGRTMIN || p->nr_queued < p->rlimits[RLIMIT_SIGPENDING].cur)
-		q = slab_alloc(queue_cache);
-	if (!q && must_queue)
-		return -EAGAIN;
+		queued = queue(p, s, sig, info);
 	/* A plain signal without an entry is still a signal, only nobody knows who sent it. */
-	if (q) {
-		if (info)
-			q->info = *info;
-		else
-			q->info = (struct siginfo){.code = SI_KERNEL};
-		q->info.signo = sig;
-		list_add_tail(&s->queue, &q->link);
-		p->nr_queued++;
-	}
+	if (!queued && must_queue)
+		return -EAGAIN;
 	s->set |= SIGMASK(sig);
 	return 0;
 }
@@ -320,6 +327,14 @@ static void notify_receiver(struct process *p, struct task *t, int sig)
 		alert(t, 1u << TASK_INTERRUPTIBLE);
 }
 
+/* sig has become pending. */
+static void tell(struct process *p, struct task *t, int sig)
+{
+	notify_receiver(p, t, sig);
+	if (unlikely(atomic_load(&p->reads_signals)))
+		signalfd_wake(p);
+}
+
 /* To t, or where that is NULL to any task of p. Under p->sighand_lock. */
 static int send(struct process *p, struct task *t, int sig, const struct siginfo *info)
 {
@@ -328,12 +343,20 @@ static int send(struct process *p, struct task *t, int sig, const struct siginfo
 	if (!prepare(p, t, sig))
 		return 0;
 	err = enqueue(p, t ? &t->pending : &p->shared, sig, info);
-	if (err)
-		return err;
-	notify_receiver(p, t, sig);
-	if (unlikely(atomic_load(&p->reads_signals)))
-		signalfd_wake(p);
-	return 0;
+	if (!err)
+		tell(p, t, sig);
+	return err;
+}
+
+bool signal_from_timer(struct process *p, struct task *t, const struct siginfo *info)
+{
+	struct sigpending *s = t ? &t->pending : &p->shared;
+
+	if (!prepare(p, t, info->signo) || !queue(p, s, info->signo, info))
+		return false;
+	s->set |= SIGMASK(info->signo);
+	tell(p, t, info->signo);
+	return true;
 }
 
 int signal_process(struct process *p, int sig, const struct siginfo *info)
@@ -462,6 +485,8 @@ static int take_from(struct process *p, struct sigpending *s, u64 wanted, struct
 	if (q) {
 		*info = q->info;
 		drop_entry(p, q);
+		if (info->code == SI_TIMER)
+			posix_timer_taken(p, info);
 	} else {
 		*info = (struct siginfo){.signo = sig, .code = SI_USER};
 	}

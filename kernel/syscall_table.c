@@ -232,11 +232,11 @@
 	X(219, restart_syscall) \
 	X(220, semtimedop) \
 	X(221, fadvise64) \
-	ABSENT(222, timer_create) \
-	ABSENT(223, timer_settime) \
-	ABSENT(224, timer_gettime) \
-	ABSENT(225, timer_getoverrun) \
-	ABSENT(226, timer_delete) \
+	X(222, timer_create) \
+	X(223, timer_settime) \
+	X(224, timer_gettime) \
+	X(225, timer_getoverrun) \
+	X(226, timer_delete) \
 	X(227, clock_settime) \
 	X(228, clock_gettime) \
 	X(229, clock_getres) \

@@ -73,6 +73,7 @@ static void process_setup(struct process *p, struct task *leader)
 	spin_init(&p->sighand_lock, LOCK_SIGHAND);
 	sigpending_init(&p->shared);
 	itimer_init(p);
+	list_init(&p->timers);
 	p->dumpable = true;
 	p->start_ns = leader->start_ns;
 }

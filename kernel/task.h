@@ -164,6 +164,9 @@ struct process {
 	bool stop_unseen;	  /* stopped, and wait4 has yet to see it */
 	bool continue_unseen;	  /* continued, and wait4 has yet to see it */
 	int continue_notify;	  /* CLD_: continued, and the parent has yet to be told this */
+	struct list_head timers;  /* struct posix_timer */
+	u32 nr_timers;
+	s32 next_timer;		  /* its number */
 	u32 nr_queued;		  /* signals queued with their siginfo: RLIMIT_SIGPENDING */
 
 	bool zombie;   /* under tasks_lock, as are those below */

@@ -1,0 +1,392 @@
+/*
+ * POSIX timers: timer_create(2) and its kin.
+ *
+ *	armed		Its kernel timer is set, where there is anything to tell.
+ *	fired		The kernel timer's function has run. As with ITIMER_REAL it can send no signal, and
+ *			has a task of the process see to it.
+ *	awaited		The signal is queued. Only when it is taken are the periods counted that have
+ *			passed meanwhile (the overrun), and is the timer armed again: a timer never
+ *			has more than one signal queued.
+ *
+ * A signal that is ignored is not queued, and the timer goes on at once.
+ */
+#include "kernel/process.h"
+
+#include "arch/clock.h"
+#include "arch/uaccess.h"
+#include "kernel/syscalls.h"
+
+enum { SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD = 2, SIGEV_THREAD_ID = 4 };
+
+#define TIMER_ABSTIME 1
+
+struct sigevent {
+	u64 value;
+	s32 signo, notify, tid;
+	u8 rest[44];
+};
+_Static_assert(sizeof(struct sigevent) == 64, "sigevent is 64 bytes");
+
+struct posix_timer {
+	s32 id, clock;
+	struct sigevent event;
+	struct process *proc;
+	struct task *task; /* SIGEV_THREAD_ID: referenced */
+	bool fired;	   /* atomic */
+
+	/* under proc->sighand_lock */
+	struct list_head link; /* in proc->timers */
+	struct ktimer timer;
+	u64 deadline; /* of clock_ns(): the next expiration, or that which is awaited; 0: disarmed */
+	u64 interval;
+	bool awaited;
+	s32 overrun; /* of the last signal taken */
+};
+
+static void fire(struct ktimer *timer)
+{
+	struct posix_timer *t = timer->arg;
+
+	atomic_store(&t->fired, true);
+	itimer_alert(t->proc);
+}
+
+/* How often the interval has passed since the deadline. */
+static u64 periods_since(const struct posix_timer *t, u64 now)
+{
+	return now > t->deadline && t->interval ? (now - t->deadline) / t->interval : 0;
+}
+
+static void arm(struct posix_timer *t)
+{
+	if (t->event.notify != SIGEV_NONE)
+		ktimer_set(&t->timer, t->deadline);
+}
+
+/* After an expiration: the next period's, or the end. Returns the periods that were missed. */
+static s32 go_on(struct posix_timer *t)
+{
+	u64 missed = periods_since(t, clock_ns());
+
+	if (t->interval) {
+		t->deadline += (missed + 1) * t->interval;
+		arm(t);
+	} else {
+		t->deadline = 0;
+	}
+	return (s32)min(missed, (u64)INT32_MAX);
+}
+
+static void send(struct posix_timer *t)
+{
+	struct siginfo info = {.signo = t->event.signo, .code = SI_TIMER};
+
+	info.timer.tid = t->id;
+	info.timer.value = t->event.value;
+	t->awaited = signal_from_timer(t->proc, t->task, &info);
+	if (!t->awaited)
+		(void)go_on(t);
+}
+
+void posix_timers_expire(struct process *p)
+{
+	struct posix_timer *t;
+
+	if (list_empty(&p->timers))
+		return;
+	spin_lock(&p->sighand_lock);
+	list_for_each (t, &p->timers, link) {
+		if (!atomic_load(&t->fired))
+			continue;
+		atomic_store(&t->fired, false);
+		send(t);
+	}
+	spin_unlock(&p->sighand_lock);
+}
+
+/* Under p->sighand_lock. */
+static struct posix_timer *find(struct process *p, s32 id)
+{
+	struct posix_timer *t;
+
+	list_for_each (t, &p->timers, link)
+		if (t->id == id)
+			return t;
+	return NULL;
+}
+
+void posix_timer_taken(struct process *p, struct siginfo *info)
+{
+	struct posix_timer *t = find(p, info->timer.tid);
+
+	/* Anybody may send what looks like a timer's signal. */
+	if (!t || !t->awaited || t->event.signo != info->signo)
+		return;
+	t->awaited = false;
+	t->overrun = info->timer.overrun = go_on(t);
+}
+
+/* Under the lock: t is unlinked, and its function does not run any more. */
+static void stop(struct posix_timer *t)
+{
+	list_del(&t->link);
+	t->proc->nr_timers--;
+	ktimer_cancel(&t->timer);
+}
+
+static void discard(struct posix_timer *t)
+{
+	if (t->task)
+		task_put(t->task);
+	kfree(t);
+}
+
+void posix_timers_end(struct process *p)
+{
+	struct list_head all = LIST_INIT(all);
+	struct posix_timer *t, *tmp;
+
+	if (list_empty(&p->timers))
+		return;
+	spin_lock(&p->sighand_lock);
+	list_for_each_safe (t, tmp, &p->timers, link) {
+		stop(t);
+		list_add(&all, &t->link);
+	}
+	spin_unlock(&p->sighand_lock);
+	list_for_each_safe (t, tmp, &all, link)
+		discard(t);
+}
+
+/* ---- the calls ---- */
+
+static int check_clock(s32 clock)
+{
+	switch (clock) {
+	case 0:	 /* CLOCK_REALTIME */
+	case 1:	 /* CLOCK_MONOTONIC */
+	case 7:	 /* CLOCK_BOOTTIME */
+	case 11: /* CLOCK_TAI */
+		return 0;
+	case 2: /* CPU time, and clocks that Linux has no timers for, either */
+	case 3:
+	case 4:
+	case 5:
+	case 6:
+	case 8:
+	case 9:
+		return -EOPNOTSUPP;
+	default:
+		return clock < 0 ? -EOPNOTSUPP : -EINVAL;
+	}
+}
+
+static bool goes_by_wall(const struct posix_timer *t)
+{
+	return t->clock == 0 || t->clock == 11;
+}
+
+/* Checks what the signal is and who gets it. 0 or -EINVAL. */
+static int check_event(struct posix_timer *t)
+{
+	struct task *task;
+
+	switch (t->event.notify) {
+	case SIGEV_NONE:
+		return 0;
+	case SIGEV_THREAD_ID:
+		task = task_find(t->event.tid);
+		if (!task)
+			return -EINVAL;
+		t->task = task;
+		if (task->proc != current->proc)
+			return -EINVAL;
+		break;
+	case SIGEV_SIGNAL:
+	case SIGEV_THREAD:
+		break;
+	default:
+		return -EINVAL;
+	}
+	return t->event.signo > 0 && t->event.signo <= NSIG ? 0 : -EINVAL;
+}
+
+/* Gives t a number and adds it to the process's. 0 or -EAGAIN. */
+static int publish(struct posix_timer *t, bool value_is_id)
+{
+	struct process *p = t->proc;
+	int err = -EAGAIN;
+
+	spin_lock(&p->sighand_lock);
+	if (p->nr_timers < p->rlimits[RLIMIT_SIGPENDING].cur) {
+		do
+			t->id = p->next_timer++ & INT32_MAX;
+		while (find(p, t->id));
+		if (value_is_id)
+			t->event.value = (u64)t->id;
+		list_add_tail(&p->timers, &t->link);
+		p->nr_timers++;
+		err = 0;
+	}
+	spin_unlock(&p->sighand_lock);
+	return err;
+}
+
+static long delete(s32 id)
+{
+	struct process *p = current->proc;
+	struct posix_timer *t;
+
+	spin_lock(&p->sighand_lock);
+	t = find(p, id);
+	if (t)
+		stop(t);
+	spin_unlock(&p->sighand_lock);
+	if (!t)
+		return -EINVAL;
+	discard(t);
+	return 0;
+}
+
+static long create(struct posix_timer *t, bool value_is_id, s32 __user *to)
+{
+	long err = check_event(t);
+	s32 id;
+
+	if (!err)
+		err = publish(t, value_is_id);
+	if (err) {
+		discard(t);
+		return err;
+	}
+	/* From here on another task may delete it. */
+	id = t->id;
+	if (put_user(id, to)) {
+		(void)delete (id);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+SYSCALL3(timer_create, s32, clock, const struct sigevent __user *, event, s32 __user *, to)
+{
+	struct posix_timer *t;
+	int err = check_clock(clock);
+
+	if (err)
+		return err;
+	t = kzalloc(sizeof(*t));
+	if (!t)
+		return -EAGAIN;
+	t->clock = clock;
+	t->proc = current->proc;
+	t->event.signo = SIGALRM;
+	list_init(&t->link);
+	ktimer_init(&t->timer, fire, t);
+	if (event && copy_from_user(&t->event, event, sizeof(t->event))) {
+		kfree(t);
+		return -EFAULT;
+	}
+	return create(t, !event, to);
+}
+
+/* What is left till the next expiration. Under the lock. */
+static u64 time_left(const struct posix_timer *t)
+{
+	u64 now = clock_ns(), next = t->deadline;
+
+	if (next && next <= now && t->interval)
+		next += (periods_since(t, now) + 1) * t->interval;
+	if (next > now)
+		return next - now;
+	/* About to fire: what is left is never told as nothing while there is a signal to come. */
+	return next && t->event.notify != SIGEV_NONE && !t->awaited;
+}
+
+static void set(struct posix_timer *t, int flags, u64 value, u64 interval)
+{
+	u64 now = goes_by_wall(t) ? clock_wall_ns() : clock_ns();
+
+	ktimer_cancel(&t->timer);
+	atomic_store(&t->fired, false);
+	t->awaited = false;
+	t->overrun = 0;
+	t->interval = interval;
+	t->deadline = 0;
+	if (!value)
+		return;
+	if (flags & TIMER_ABSTIME)
+		value = value > now ? value - now : 0;
+	t->deadline = clock_deadline(value);
+	arm(t);
+}
+
+static int put_spec(struct itimerspec __user *to, u64 value, u64 interval)
+{
+	if (timespec_put(&to->interval, interval) || timespec_put(&to->value, value))
+		return -EFAULT;
+	return 0;
+}
+
+SYSCALL2(timer_gettime, s32, id, struct itimerspec __user *, to)
+{
+	struct process *p = current->proc;
+	u64 value = 0, interval = 0;
+	struct posix_timer *t;
+
+	spin_lock(&p->sighand_lock);
+	t = find(p, id);
+	if (t) {
+		value = time_left(t);
+		interval = t->interval;
+	}
+	spin_unlock(&p->sighand_lock);
+	return t ? put_spec(to, value, interval) : -EINVAL;
+}
+
+SYSCALL4(timer_settime, s32, id, int, flags, const struct itimerspec __user *, new,
+	 struct itimerspec __user *, old)
+{
+	struct process *p = current->proc;
+	u64 value, interval, old_value = 0, old_interval = 0;
+	struct posix_timer *t;
+	int err;
+
+	if (!new)
+		return -EINVAL;
+	err = timespec_get(&value, &new->value);
+	if (!err)
+		err = timespec_get(&interval, &new->interval);
+	if (err)
+		return err;
+	spin_lock(&p->sighand_lock);
+	t = find(p, id);
+	if (t) {
+		old_value = time_left(t);
+		old_interval = t->interval;
+		set(t, flags, value, interval);
+	}
+	spin_unlock(&p->sighand_lock);
+	if (!t)
+		return -EINVAL;
+	return old ? put_spec(old, old_value, old_interval) : 0;
+}
+
+SYSCALL1(timer_getoverrun, s32, id)
+{
+	struct process *p = current->proc;
+	struct posix_timer *t;
+	s32 n = -EINVAL;
+
+	spin_lock(&p->sighand_lock);
+	t = find(p, id);
+	if (t)
+		n = t->overrun;
+	spin_unlock(&p->sighand_lock);
+	return n;
+}
+
+SYSCALL1(timer_delete, s32, id)
+{
+	return delete (id);
+}
