@@ -232,7 +232,7 @@ static int publish(struct posix_timer *t, bool value_is_id)
 	return err;
 }
 
-static long delete(s32 id)
+static long drop(s32 id)
 {
 	struct process *p = current->proc;
 	struct posix_timer *t;
@@ -262,7 +262,7 @@ static long create(struct posix_timer *t, bool value_is_id, s32 __user *to)
 	/* From here on another task may delete it. */
 	id = t->id;
 	if (put_user(id, to)) {
-		(void)delete (id);
+		(void)drop(id);
 		return -EFAULT;
 	}
 	return 0;
@@ -388,5 +388,5 @@ SYSCALL1(timer_getoverrun, s32, id)
 
 SYSCALL1(timer_delete, s32, id)
 {
-	return delete (id);
+	return drop(id);
 }

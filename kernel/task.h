@@ -166,15 +166,15 @@ struct process {
 	int continue_notify;	  /* CLD_: continued, and the parent has yet to be told this */
 	struct list_head timers;  /* struct posix_timer */
 	u32 nr_timers;
-	s32 next_timer;		  /* its number */
-	u32 nr_queued;		  /* signals queued with their siginfo: RLIMIT_SIGPENDING */
+	s32 next_timer; /* its number */
+	u32 nr_queued;	/* signals queued with their siginfo: RLIMIT_SIGPENDING */
 
 	bool zombie;   /* under tasks_lock, as are those below */
 	bool reaped;   /* no longer in the table */
 	bool did_exec; /* setpgid by the parent fails from then on */
 	bool dumpable, child_subreaper, no_new_privs;
 	bool kthread;
-	bool reads_signals; /* has waited for signals by a signalfd. Atomic */
+	bool reads_signals;	 /* has waited for signals by a signalfd. Atomic */
 	bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called. Atomic */
 	u32 euid, egid;		 /* the leader's, for /proc, which may take no lock. Atomic */
 	int pdeath_signal;	 /* PR_SET_PDEATHSIG */

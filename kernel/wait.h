@@ -29,8 +29,8 @@ struct waitq {
 struct waiter {
 	struct list_head link;
 	struct waitq *queue; /* NULL while on none */
-	struct task *task; /* NULL: this is the waiter of a struct wait_hook */
-	bool exclusive; /* wake_one() stops at the first exclusive waiter */
+	struct task *task;   /* NULL: this is the waiter of a struct wait_hook */
+	bool exclusive;	     /* wake_one() stops at the first exclusive waiter */
 };
 
 struct wait_hook {

@@ -80,7 +80,7 @@ extern spinlock_t watch_lock; /* LOCK_WATCH */
 
 void epoll_init(void);
 struct epoll_set *epoll_set_new(void) __must_check; /* NULL: no memory */
-struct file *epoll_file(struct epoll_set *s);	    /* over s; ERR_PTR(-ENOMEM): s is the caller's */
+struct file *epoll_file(struct epoll_set *s); /* over s; ERR_PTR(-ENOMEM): s is the caller's */
 /* The set of an open file; NULL: it is another kind of file. */
 struct epoll_set *file_epoll(struct file *f);
 /* Under s->lock. 0, -ENOENT, -EEXIST, -ENOMEM, -EINVAL. */

@@ -54,8 +54,8 @@ static int check(const struct epoll_set *s, const struct request *r)
 		return -EPERM;
 	if (!s || s->file == r->file)
 		return -EINVAL;
-	if (exclusive && (r->op == EPOLL_CTL_MOD || file_epoll(r->file) ||
-			  (r->event.events & ~EXCLUSIVE_OK)))
+	if (exclusive &&
+	    (r->op == EPOLL_CTL_MOD || file_epoll(r->file) || (r->event.events & ~EXCLUSIVE_OK)))
 		return -EINVAL;
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include "mm/alloc.h"
 
 #define EFD_SEMAPHORE 1u
-#define LARGEST     (~0ull - 1)
+#define LARGEST	      (~0ull - 1)
 
 struct eventfd {
 	u64 count; /* atomic */

@@ -101,8 +101,7 @@ static void describe(struct signalfd_siginfo *s, const struct siginfo *i)
 				   SIGMASK(SIGBUS) | SIGMASK(SIGTRAP) | SIGMASK(SIGCHLD) |
 				   SIGMASK(SIGIO) | SIGMASK(SIGSYS);
 
-	*s = (struct signalfd_siginfo){
-	    .signo = (u32)i->signo, .error = i->error, .code = i->code};
+	*s = (struct signalfd_siginfo){.signo = (u32)i->signo, .error = i->error, .code = i->code};
 	if (i->code > SI_USER && i->code < SI_KERNEL && (special & SIGMASK(i->signo))) {
 		describe_special(s, i);
 	} else if (i->code == SI_TIMER) {

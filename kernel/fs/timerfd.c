@@ -31,7 +31,8 @@ enum {
 
 struct timerfd {
 	s32 clock;
-	bool fired; /* set by the timer's function, which is not armed again till it is cleared. Atomic */
+	bool
+	    fired; /* set by the timer's function, which is not armed again till it is cleared. Atomic */
 
 	/* under timerfd_lock */
 	struct ktimer timer;

@@ -403,7 +403,8 @@ TEST(a_signal_ends_the_wait)
 	/* stopping and going on ends it too */
 	int up[2], child = ep();
 	REQUIRE(!pipe(up));
-	pid_t pid = CHILD(EQ(write(up[1], "x", 1), 1); FAILS(epoll_wait(child, &ev, 1, 20000), EINTR));
+	pid_t pid =
+	    CHILD(EQ(write(up[1], "x", 1), 1); FAILS(epoll_wait(child, &ev, 1, 20000), EINTR));
 	char c;
 	EQ(read(up[0], &c, 1), 1);
 	sleep_ms(50);

@@ -10,7 +10,10 @@
 #include <pthread.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 
 #include "fuzz_values.h"
 
@@ -82,6 +85,13 @@ static const struct call {
 	{SYS_set_mempolicy, "nbn"}, {SYS_get_mempolicy, "bbnan"},
 	{SYS_remap_file_pages, "alnnn"}, {SYS_pkey_mprotect, "alrn"}, {SYS_pkey_alloc, "nn"},
 	{SYS_pkey_free, "n"},
+	{SYS_eventfd2, "ng"}, {SYS_epoll_create1, "g"}, {SYS_epoll_ctl, "fnfb"},
+	{SYS_epoll_ctl, "fnfb"}, {SYS_epoll_wait, "fbnn"}, {SYS_epoll_pwait, "fbnnbz"},
+	{SYS_timerfd_create, "cg"}, {SYS_timerfd_settime, "fnbb"}, {SYS_timerfd_gettime, "fb"},
+	{SYS_signalfd4, "fbzg"}, {434 /* pidfd_open */, "Pg"},
+	{424 /* pidfd_send_signal */, "fsbn"}, {438 /* pidfd_getfd */, "ffn"},
+	{SYS_timer_create, "cbb"}, {SYS_timer_settime, "nnbb"}, {SYS_timer_gettime, "nb"},
+	{SYS_timer_getoverrun, "n"}, {SYS_timer_delete, "n"},
     /* clang-format on */
 };
 
@@ -98,6 +108,8 @@ static bool forbidden(long number)
 	case SYS_tgkill:
 	case SYS_rt_sigqueueinfo:
 	case SYS_rt_tgsigqueueinfo:
+	case 424: /* pidfd_send_signal */
+	case 438: /* pidfd_getfd: the harness's own files */
 	case SYS_mount:
 	case SYS_umount2:
 	case SYS_pivot_root:
@@ -154,6 +166,18 @@ static void one_call(void)
 
 /* ---- rounds ---- */
 
+/* Sets that watch something, and what they watch. */
+static void open_events(void)
+{
+	int outer = epoll_create1(0), set = epoll_create1(0), event = eventfd(1, EFD_NONBLOCK);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT};
+
+	epoll_ctl(outer, EPOLL_CTL_ADD, set, &e);
+	epoll_ctl(set, EPOLL_CTL_ADD, event, &e);
+	epoll_ctl(set, EPOLL_CTL_ADD, timer, &e);
+}
+
 static void open_some(void)
 {
 	int pipes[2], null;
@@ -181,6 +205,7 @@ static void open_some(void)
 	open("/proc/self/mem", O_RDWR);
 	open("/proc", O_RDONLY | O_DIRECTORY);
 	open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	open_events();
 }
 
 static void limit(int what, rlim_t n)

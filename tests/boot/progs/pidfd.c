@@ -243,7 +243,8 @@ TEST(clone_gives_one)
 	FAILS(clone_with(CLONE_PIDFD | CLONE_PARENT_SETTID, &fd), EINVAL);
 	FAILS(clone_with(CLONE_PIDFD | 0x00400000, &fd), EINVAL);
 	FAILS(clone_with(CLONE_PIDFD, (void *)8), EFAULT);
-	FAILS(syscall(SYS_clone, CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, NULL, &fd, NULL, 0),
+	FAILS(syscall(SYS_clone, CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, NULL, &fd,
+		      NULL, 0),
 	      EINVAL);
 	close(fd);
 	/* those that failed have left nothing */
@@ -253,7 +254,8 @@ TEST(clone_gives_one)
 TEST(clone3_gives_one)
 {
 	int fd = -1, tid = 0;
-	uint64_t args[11] = {CLONE_PIDFD | CLONE_PARENT_SETTID, (uint64_t)&fd, 0, (uint64_t)&tid, SIGCHLD};
+	uint64_t args[11] = {CLONE_PIDFD | CLONE_PARENT_SETTID, (uint64_t)&fd, 0, (uint64_t)&tid,
+			     SIGCHLD};
 	pid_t pid = syscall(SYS_clone3_, args, 64);
 
 	if (pid == 0)

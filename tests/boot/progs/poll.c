@@ -110,7 +110,8 @@ TEST(epoll_wakes_for_each_kind)
 	for (int kind = 0; kind < KINDS; kind++) {
 		JOIN(CHILD(int s = epoll_create1(0); struct epoll_event e; make_all();
 			   for (int i = 0; i < KINDS; i++) {
-				   e = (struct epoll_event){.events = EPOLLIN | EPOLLET, .data.u32 = i};
+				   e = (struct epoll_event){.events = EPOLLIN | EPOLLET,
+							    .data.u32 = i};
 				   EQ(epoll_ctl(s, EPOLL_CTL_ADD, fds[i], &e), 0);
 			   } EQ(epoll_wait(s, &e, 1, 0), 0);
 			   pid_t helper = CHILD(sleep_ms(20); make_readable(kind));

@@ -22,7 +22,7 @@ static void hit(int sig, siginfo_t *info, void *ctx)
 	hits++;
 }
 
-static void catch(int sig)
+static void take_signal(int sig)
 {
 	struct sigaction act = {.sa_sigaction = hit, .sa_flags = SA_SIGINFO | SA_RESTART};
 
@@ -65,7 +65,7 @@ TEST(fires_once)
 {
 	static const int clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
 
-	catch(SIGUSR1);
+	take_signal(SIGUSR1);
 	for (int i = 0; i < 3; i++) {
 		int id = create(clocks[i], SIGEV_SIGNAL, SIGUSR1, 0x123456789a + i);
 		long t = now_ms();
@@ -89,7 +89,7 @@ TEST(fires_again_and_again)
 {
 	int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN, 0);
 
-	catch(SIGRTMIN);
+	take_signal(SIGRTMIN);
 	set(id, 5, 10);
 	await_hits(5);
 	set(id, 0, 0);
@@ -102,7 +102,7 @@ TEST(no_event_means_sigalrm)
 {
 	int id = -1;
 
-	catch(SIGALRM);
+	take_signal(SIGALRM);
 	EQ(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &id), 0);
 	set(id, 5, 0);
 	await_hits(1);
@@ -146,7 +146,7 @@ TEST(overruns_are_counted)
 	int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 0);
 	sigset_t s;
 
-	catch(SIGUSR1);
+	take_signal(SIGUSR1);
 	sigemptyset(&s);
 	sigaddset(&s, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &s, NULL);
@@ -194,7 +194,7 @@ TEST(absolute)
 	int id = create(CLOCK_REALTIME, SIGEV_SIGNAL, SIGUSR1, 0);
 	struct itimerspec s = {0};
 
-	catch(SIGUSR1);
+	take_signal(SIGUSR1);
 	clock_gettime(CLOCK_REALTIME, &s.it_value);
 	s.it_value.tv_sec -= 5;
 	EQ(syscall(SYS_timer_settime, id, TIMER_ABSTIME, &s, NULL), 0);
@@ -214,7 +214,7 @@ TEST(ignored_signals_do_not_stop_it)
 	signal(SIGUSR1, SIG_IGN);
 	set(id, 5, 5);
 	sleep_ms(40);
-	catch(SIGUSR1);
+	take_signal(SIGUSR1);
 	await_hits(2);
 }
 
@@ -248,7 +248,7 @@ TEST(fork_and_exec_lose_it)
 {
 	int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 0);
 
-	catch(SIGUSR1);
+	take_signal(SIGUSR1);
 	set(id, 30, 0);
 	JOIN(CHILD(FAILS(syscall(SYS_timer_delete, id), EINVAL); sleep_ms(60); EQ(hits, 0)));
 	await_hits(1);
@@ -299,7 +299,7 @@ TEST(a_limit_of_pending_signals)
 
 TEST(deletes_against_expirations)
 {
-	catch(SIGUSR1);
+	take_signal(SIGUSR1);
 	for (int i = 0; goes_on(i, 400); i++) {
 		int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 0);
 		struct itimerspec s = {{0, 50000}, {0, 10000 + i % 10 * 10000}};

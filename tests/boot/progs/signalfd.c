@@ -49,7 +49,8 @@ static bool readable(int fd, int ms)
 TEST(creation_and_errors)
 {
 	sigset_t s = set_of(SIGUSR1, 0);
-	int fd = sfd(SIGUSR1, SIGUSR2, SFD_NONBLOCK | SFD_CLOEXEC), null = open("/dev/null", O_RDWR);
+	int fd = sfd(SIGUSR1, SIGUSR2, SFD_NONBLOCK | SFD_CLOEXEC),
+	    null = open("/dev/null", O_RDWR);
 	struct signalfd_siginfo i;
 
 	EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);

@@ -16,8 +16,8 @@ static int timer(int clock, int flags)
 
 static struct itimerspec spec(long first_ms, long period_ms)
 {
-	return (struct itimerspec){
-	    {period_ms / 1000, period_ms % 1000 * MS}, {first_ms / 1000, first_ms % 1000 * MS}};
+	return (struct itimerspec){{period_ms / 1000, period_ms % 1000 * MS},
+				   {first_ms / 1000, first_ms % 1000 * MS}};
 }
 
 static void set(int fd, long first_ms, long period_ms)
@@ -50,7 +50,8 @@ TEST(creation_and_errors)
 {
 	struct itimerspec s = spec(10, 0), old;
 	uint64_t n;
-	int fd = timer(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), null = open("/dev/null", O_RDWR);
+	int fd = timer(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+	    null = open("/dev/null", O_RDWR);
 
 	EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	EQ(fcntl(fd, F_GETFL), O_RDWR | O_NONBLOCK);
