@@ -85,22 +85,28 @@ static int change(struct epoll_set *s, const struct request *r)
 	}
 }
 
+static int change_locked(struct epoll_set *s, const struct request *r)
+{
+	int err;
+
+	rwsem_write_lock(&s->lock);
+	err = change(s, r);
+	rwsem_write_unlock(&s->lock);
+	return err;
+}
+
 static int control(struct epoll_set *s, const struct request *r)
 {
 	struct epoll_set *inner = r->op == EPOLL_CTL_ADD ? file_epoll(r->file) : NULL;
-	int err = 0;
+	int err;
 
-	if (inner) {
-		rwsem_write_lock(&epoll_nest_lock);
-		err = epoll_check_nest(s, inner);
-	}
-	if (!err) {
-		rwsem_write_lock(&s->lock);
-		err = change(s, r);
-		rwsem_write_unlock(&s->lock);
-	}
-	if (inner)
-		rwsem_write_unlock(&epoll_nest_lock);
+	if (!inner)
+		return change_locked(s, r);
+	rwsem_write_lock(&epoll_nest_lock);
+	err = epoll_check_nest(s, inner);
+	if (!err)
+		err = change_locked(s, r);
+	rwsem_write_unlock(&epoll_nest_lock);
 	return err;
 }
 

@@ -1,5 +1,6 @@
 /* Descriptors over fork: parent and child begin with the same ones, and neither sees what the other does. */
 #include "tap.h"
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 static bool is_open(int fd)
@@ -211,4 +212,23 @@ TEST(memory_runs_out_at_any_step)
 			CHECK(is_open(fd) && !is_open(200));
 		}
 	}
+}
+
+TEST(owner_and_signal_are_kept)
+{
+	int p[2], on = 1, null = open("/dev/null", O_RDWR);
+
+	REQUIRE(!pipe(p));
+	EQ(syscall(SYS_fcntl, p[0], F_GETOWN), 0);
+	EQ(syscall(SYS_fcntl, p[0], F_SETOWN, getpid()), 0);
+	EQ(syscall(SYS_fcntl, p[0], F_GETOWN), getpid());
+	EQ(syscall(SYS_fcntl, p[0], F_SETOWN, 0), 0);
+	EQ(syscall(SYS_fcntl, p[0], F_GETOWN), 0);
+	FAILS(syscall(SYS_fcntl, p[0], F_SETOWN, 32000), ESRCH);
+	EQ(fcntl(p[0], F_GETSIG), 0);
+	EQ(fcntl(p[0], F_SETSIG, SIGUSR1), 0);
+	EQ(fcntl(p[0], F_GETSIG), SIGUSR1);
+	EQ(fcntl(p[0], F_SETSIG, 0), 0);
+	FAILS(fcntl(p[0], F_SETSIG, 65), EINVAL);
+	FAILS(ioctl(null, FIOASYNC, &on), ENOTTY);
 }
