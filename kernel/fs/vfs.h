@@ -224,8 +224,8 @@ struct file_ops {
 	long (*ioctl)(struct file *f, u32 cmd, u64 arg);
 	int (*fsync)(struct file *f);
 	void (*show_fdinfo)(struct file *f, struct seq *s); /* more lines of /proc/<pid>/fdinfo */
-	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
-	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
+	struct mapping *(*mapping)(struct file *f);	    /* NULL: cannot be mapped */
+	bool zeros; /* mapped as anonymous memory: /dev/zero */
 };
 
 struct file {
@@ -237,7 +237,7 @@ struct file {
 	struct inode *inode;
 	const struct file_ops *ops;
 	void *private;
-	bool executed; /* opened for exec: keeps writers of its inode out */
+	bool executed;		  /* opened for exec: keeps writers of its inode out */
 	struct list_head watches; /* epoll items, under watch_lock of kernel/fs/epoll.c */
 	struct fowner {
 		s32 pid; /* F_SETOWN: negative, a group */
