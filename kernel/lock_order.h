@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_INODE,	 /* a regular file's contents and size */
 	LOCK_PIPE,	 /* a pipe's ring */
 	LOCK_TTY_READ,	 /* one reader of a terminal at a time */
+	LOCK_SOCK_READ,	 /* one reader of a socket at a time */
 	LOCK_MM,	 /* mm->lock: areas; faults share it */
 	LOCK_SLEEP_LAST, /* no lock: those above sleep, those below spin */
 
@@ -32,6 +33,10 @@ enum lock_rank {
 	LOCK_TTY,	/* a terminal's line discipline and buffers */
 	LOCK_IPC,	/* a kind of System V IPC: its objects, by id */
 	LOCK_TIMERFD,	/* the timers that are files */
+	LOCK_RIGHTS,	/* files in flight between sockets */
+	LOCK_PORTS,	/* names that sockets are bound to */
+	LOCK_SOCK,	/* a socket; nests: one that waits to be accepted, within its listener */
+	LOCK_SOCKS,	/* the list of all sockets */
 	LOCK_TIMER,	/* the queue of timers */
 	LOCK_TABLE,	/* a page table, in its struct page; nests: from the root downwards */
 	LOCK_FAMILY,	/* the processes that descend by fork from one exec */

@@ -10,6 +10,7 @@
 #include "kernel/knobs.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/net/socket.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
 
@@ -119,6 +120,7 @@ void kernel_main(u32 magic, u32 tags)
 	task_init();
 	fs_init();
 	proc_init();
+	sock_init();
 	cpu_start_others();
 	init_start(init_main, NULL);
 	sched_idle();

@@ -51,21 +51,21 @@
 	X(38, setitimer) \
 	X(39, getpid) \
 	X(40, sendfile) \
-	ABSENT(41, socket) \
-	ABSENT(42, connect) \
-	ABSENT(43, accept) \
-	ABSENT(44, sendto) \
-	ABSENT(45, recvfrom) \
-	ABSENT(46, sendmsg) \
-	ABSENT(47, recvmsg) \
-	ABSENT(48, shutdown) \
-	ABSENT(49, bind) \
-	ABSENT(50, listen) \
-	ABSENT(51, getsockname) \
-	ABSENT(52, getpeername) \
-	ABSENT(53, socketpair) \
-	ABSENT(54, setsockopt) \
-	ABSENT(55, getsockopt) \
+	X(41, socket) \
+	X(42, connect) \
+	X(43, accept) \
+	X(44, sendto) \
+	X(45, recvfrom) \
+	X(46, sendmsg) \
+	X(47, recvmsg) \
+	X(48, shutdown) \
+	X(49, bind) \
+	X(50, listen) \
+	X(51, getsockname) \
+	X(52, getpeername) \
+	X(53, socketpair) \
+	X(54, setsockopt) \
+	X(55, getsockopt) \
 	X(56, clone) \
 	X(57, fork) \
 	X(58, vfork) \
@@ -298,7 +298,7 @@
 	X(285, fallocate) \
 	X(286, timerfd_settime) \
 	X(287, timerfd_gettime) \
-	ABSENT(288, accept4) \
+	X(288, accept4) \
 	X(289, signalfd4) \
 	X(290, eventfd2) \
 	X(291, epoll_create1) \
@@ -309,7 +309,7 @@
 	X(296, pwritev) \
 	X(297, rt_tgsigqueueinfo) \
 	ABSENT(298, perf_event_open) \
-	ABSENT(299, recvmmsg) \
+	X(299, recvmmsg) \
 	ABSENT(300, fanotify_init) \
 	ABSENT(301, fanotify_mark) \
 	X(302, prlimit64) \
@@ -317,7 +317,7 @@
 	ABSENT(304, open_by_handle_at) \
 	ABSENT(305, clock_adjtime) \
 	X(306, syncfs) \
-	ABSENT(307, sendmmsg) \
+	X(307, sendmmsg) \
 	ABSENT(308, setns) \
 	X(309, getcpu) \
 	X(310, process_vm_readv) \

@@ -82,8 +82,9 @@ static int may_create(struct walk *w, bool dir)
 	return err;
 }
 
-/* Creates w's last component with this mode: everything that makes a new inode ends here. */
-static int create_at(struct walk *w, u32 mode, u64 rdev, const char *link)
+/* Creates w's last component with this mode: everything that makes a new inode ends here. made, where not
+ * NULL, becomes its path, referenced. */
+static int create_at(struct walk *w, u32 mode, u64 rdev, const char *link, struct path *made)
 {
 	struct inode *dir = w->at.dentry->inode, *i;
 	struct dentry *d;
@@ -100,6 +101,10 @@ static int create_at(struct walk *w, u32 mode, u64 rdev, const char *link)
 	if (IS_ERR(d))
 		return (int)PTR_ERR(d);
 	dir_changed(dir);
+	if (made) {
+		*made = (struct path){w->at.mnt, d};
+		path_get(made);
+	}
 	dentry_put(d);
 	return 0;
 }
@@ -116,21 +121,31 @@ static long do_mkdir(s32 dirfd, const char __user *name, u32 mode)
 
 	if (err)
 		return err;
-	err = create_at(&t.w, S_IFDIR | (masked(mode) & (0777 | S_ISVTX)), 0, NULL);
+	err = create_at(&t.w, S_IFDIR | (masked(mode) & (0777 | S_ISVTX)), 0, NULL, NULL);
 	target_end(&t);
 	return err;
 }
 
-int kernel_mknod(const char *name, u32 mode, u64 rdev, const char *link)
+static int mknod_kernel(const char *name, u32 mode, u64 rdev, const char *link, struct path *made)
 {
 	struct target t;
 	int err = target_begin_kernel(&t, name);
 
 	if (err)
 		return err;
-	err = create_at(&t.w, mode, rdev, link);
+	err = create_at(&t.w, mode, rdev, link, made);
 	target_end(&t);
 	return err;
+}
+
+int kernel_mknod(const char *name, u32 mode, u64 rdev, const char *link)
+{
+	return mknod_kernel(name, mode, rdev, link, NULL);
+}
+
+int kernel_mknod_path(const char *name, u32 mode, struct path *made)
+{
+	return mknod_kernel(name, mode, 0, NULL, made);
 }
 
 SYSCALL2(mkdir, const char __user *, name, u32, mode)
@@ -158,7 +173,7 @@ static long do_mknod(s32 dirfd, const char __user *name, u32 mode, u32 dev)
 	err = target_begin(&t, dirfd, name);
 	if (err)
 		return err;
-	err = create_at(&t.w, (mode & S_IFMT) | (masked(mode) & S_IALLUGO), dev, NULL);
+	err = create_at(&t.w, (mode & S_IFMT) | (masked(mode) & S_IALLUGO), dev, NULL, NULL);
 	target_end(&t);
 	return err;
 }
@@ -183,7 +198,7 @@ static long do_symlink(const char __user *text, s32 dirfd, const char __user *na
 		return err;
 	err = *link.s ? target_begin(&t, dirfd, name) : -ENOENT;
 	if (!err) {
-		err = create_at(&t.w, S_IFLNK | 0777, 0, link.s);
+		err = create_at(&t.w, S_IFLNK | 0777, 0, link.s, NULL);
 		target_end(&t);
 	}
 	user_name_put(&link);

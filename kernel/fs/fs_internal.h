@@ -90,6 +90,8 @@ void user_name_put(struct user_name *n);
 /* As mknod(2), mkdir(2) and symlink(2) (by mode), link(2), and unlink(2) or rmdir(2), with names of
  * the kernel's own. */
 int kernel_mknod(const char *name, u32 mode, u64 rdev, const char *link);
+/* As kernel_mknod(); *made is the new file's path, referenced. */
+int kernel_mknod_path(const char *name, u32 mode, struct path *made);
 int kernel_link(const char *old_name, const char *name);
 int kernel_unlink(const char *name, bool want_dir);
 

@@ -5,6 +5,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
 #include "kernel/lib/string.h"
+#include "kernel/net/proc_net.h"
 
 /* ---- memory as bytes: cmdline, environ, auxv ---- */
 
@@ -503,6 +504,7 @@ static const struct file_ops tasks_ops = {.readdir = tasks_readdir, .seek = seek
 
 static const struct proc_entry process_entries[] = {
     TASK_ENTRIES,
+    {.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_entries},
     {.name = "task", .mode = S_IFDIR | 0555, .iops = &tasks_iops, .fops = &tasks_ops},
     {0},
 };

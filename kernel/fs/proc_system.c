@@ -250,6 +250,7 @@ const struct proc_entry proc_system_entries[] = {
     FILE_("meminfo", proc_show_meminfo),
     TEXT_("modules", ""),
     {.name = "mounts", .mode = S_IFLNK | 0777, .iops = &text_link_iops, .data = "self/mounts"},
+    {.name = "net", .mode = S_IFLNK | 0777, .iops = &text_link_iops, .data = "self/net"},
     TEXT_("partitions", ""),
     {.name = "self", .mode = S_IFLNK | 0777, .iops = &proc_self_iops},
     {.name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo},

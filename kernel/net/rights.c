@@ -1,0 +1,238 @@
+/*
+ * Files in flight. `rights_lock` guards which are: a socket's `inflight` count changes, and a queue's
+ * packet loses its rights, in one step under it.
+ *
+ * Looking for what nobody can reach:
+ *	1. A socket in flight whose file has no other references than those is a candidate.
+ *	2. From each one's count is taken what lies in the queues of candidates. Where something is left,
+ *	   it lies in the queue of a socket that is reachable, or is being sent or received right now.
+ *	3. Such a one is reachable, and so is what its own queue holds.
+ *	4. The rest is dropped.
+ *
+ * A file's references cannot grow behind our back between 1 and 4: a candidate has no descriptor, and
+ * gets one only from a packet, under the lock.
+ */
+#include "kernel/net/rights.h"
+
+#include "kernel/net/socket.h"
+#include "kernel/task.h"
+#include "mm/alloc.h"
+
+static spinlock_t rights_lock = SPINLOCK_INIT(LOCK_RIGHTS);
+static struct list_head inflight = LIST_INIT(inflight); /* sockets */
+static u32 nr_inflight;					/* files of any kind, with repetition */
+static struct list_head dropped = LIST_INIT(dropped);	/* rights whose files are to be closed */
+static bool dropping;					/* a task is about it */
+
+struct rights *rights_new(void)
+{
+	struct rights *r = kmalloc(sizeof(*r) + SCM_MAX_FD * sizeof(struct file *));
+
+	if (r)
+		r->count = 0;
+	return r;
+}
+
+void rights_free(struct rights *r)
+{
+	for (u32 n = 0; n < r->count; n++)
+		file_put(r->files[n]);
+	kfree(r);
+}
+
+struct rights *rights_copy(const struct rights *r)
+{
+	struct rights *copy = rights_new();
+
+	if (!copy)
+		return NULL;
+	for (; copy->count < r->count; copy->count++)
+		copy->files[copy->count] = file_get(r->files[copy->count]);
+	return copy;
+}
+
+/* ---- in flight ---- */
+
+static struct socket *unix_socket(struct file *f)
+{
+	struct socket *s = file_socket(f);
+
+	return s && s->family == AF_UNIX ? s : NULL;
+}
+
+int rights_send(struct rights *r)
+{
+	int err = 0;
+
+	spin_lock(&rights_lock);
+	if (nr_inflight >= current->proc->rlimits[RLIMIT_NOFILE].cur && current->cred.euid != 0)
+		err = -ETOOMANYREFS;
+	for (u32 n = 0; !err && n < r->count; n++) {
+		struct socket *s = unix_socket(r->files[n]);
+
+		nr_inflight++;
+		if (s && !s->un.inflight++)
+			list_add_tail(&inflight, &s->un.inflight_link);
+	}
+	spin_unlock(&rights_lock);
+	return err;
+}
+
+static void land_locked(struct rights *r)
+{
+	for (u32 n = 0; n < r->count; n++) {
+		struct socket *s = unix_socket(r->files[n]);
+
+		nr_inflight--;
+		if (s && !--s->un.inflight)
+			list_del(&s->un.inflight_link);
+	}
+}
+
+struct rights *rights_detach(struct packet *p)
+{
+	struct rights *r;
+
+	spin_lock(&rights_lock);
+	r = p->rights;
+	p->rights = NULL;
+	if (r)
+		land_locked(r);
+	spin_unlock(&rights_lock);
+	return r;
+}
+
+/* Closes what is to be closed, unless another task is about it, or this one further up. Called under the
+ * lock. */
+static void drop_locked(void)
+{
+	if (dropping)
+		return;
+	dropping = true;
+	while (!list_empty(&dropped)) {
+		struct rights *r = list_first(&dropped, struct rights, link);
+
+		list_del(&r->link);
+		spin_unlock(&rights_lock);
+		rights_free(r);
+		spin_lock(&rights_lock);
+	}
+	dropping = false;
+}
+
+void rights_drop(struct rights *r)
+{
+	spin_lock(&rights_lock);
+	land_locked(r);
+	list_add_tail(&dropped, &r->link);
+	drop_locked();
+	spin_unlock(&rights_lock);
+}
+
+/* ---- what nobody can reach ---- */
+
+typedef void (*visit_fn)(struct packet *p);
+
+static void visit_queue(struct socket *s, visit_fn fn)
+{
+	struct packet *p;
+
+	list_for_each (p, &s->received.list, link)
+		if (p->rights)
+			fn(p);
+}
+
+/* Each packet with files in the queue of s, and in those of sockets that wait to be accepted from it. */
+static void visit(struct socket *s, visit_fn fn)
+{
+	struct socket *conn;
+
+	spin_lock(&s->lock);
+	visit_queue(s, fn);
+	list_for_each (conn, &s->pending, pending_link) {
+		spin_lock(&conn->lock);
+		visit_queue(conn, fn);
+		spin_unlock(&conn->lock);
+	}
+	spin_unlock(&s->lock);
+}
+
+static void add_refs(const struct packet *p, s32 by)
+{
+	for (u32 n = 0; n < p->rights->count; n++) {
+		struct socket *s = unix_socket(p->rights->files[n]);
+
+		if (s && s->un.gc_candidate)
+			s->un.gc_refs += (u32)by;
+	}
+}
+
+static void take_off(struct packet *p)
+{
+	add_refs(p, -1);
+}
+
+static void put_back(struct packet *p)
+{
+	add_refs(p, 1);
+}
+
+static struct list_head garbage = LIST_INIT(garbage);
+
+static void take_garbage(struct packet *p)
+{
+	struct rights *r = p->rights;
+
+	p->rights = NULL;
+	list_add_tail(&garbage, &r->link);
+}
+
+static void find_candidates(void)
+{
+	struct socket *s;
+
+	list_for_each (s, &inflight, un.inflight_link) {
+		s->un.gc_refs = s->un.inflight;
+		s->un.gc_candidate = atomic_load(&s->file->refs) == s->un.inflight;
+	}
+	list_for_each (s, &inflight, un.inflight_link)
+		if (s->un.gc_candidate)
+			visit(s, take_off);
+}
+
+/* Clears candidates that something reaches, one round; true where there was one. */
+static bool spare_reachable(void)
+{
+	struct socket *s;
+	bool found = false;
+
+	list_for_each (s, &inflight, un.inflight_link) {
+		if (!s->un.gc_candidate || !s->un.gc_refs)
+			continue;
+		s->un.gc_candidate = false;
+		visit(s, put_back);
+		found = true;
+	}
+	return found;
+}
+
+void rights_collect(void)
+{
+	struct rights *r;
+	struct socket *s;
+
+	if (list_empty(&inflight))
+		return;
+	spin_lock(&rights_lock);
+	find_candidates();
+	while (spare_reachable())
+		;
+	list_for_each (s, &inflight, un.inflight_link)
+		if (s->un.gc_candidate)
+			visit(s, take_garbage);
+	list_for_each (r, &garbage, link)
+		land_locked(r);
+	list_splice_tail(&dropped, &garbage);
+	drop_locked();
+	spin_unlock(&rights_lock);
+}

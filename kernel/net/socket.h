@@ -1,0 +1,226 @@
+/*
+ * Sockets: what all families share.
+ *
+ *	socket	one end. References: its file's (or the backlog's that it waits in), a connected peer's,
+ *		and one for each packet that is charged to it.
+ *	ops	what its family and type do; the calls of calls.c check and copy, then ask them.
+ *	queues	each socket receives into a queue of its own. Who sends puts a packet, filled before,
+ *		into another's queue: data moves under no lock but the reader's.
+ *
+ * Locks:
+ *	lock		spins; guards what is said below. Two sockets' are never held at once, but a
+ *			listener's and, within, nothing: a change of a pair is two critical sections, of
+ *			which the first makes the second harmless where the other end goes meanwhile.
+ *	read_lock	sleeps, while data is copied out of the queue's packets. Only its holder takes packets
+ *			out, so what it has seen at the front stays there without `lock`.
+ *
+ * A connected stream's peer stays the same until the file is closed, and is read without a lock by
+ * whoever has the file.
+ */
+#pragma once
+
+#include "kernel/fs/vfs.h"
+#include "kernel/net/packet.h"
+#include "kernel/net/sock_addr.h"
+
+struct option;
+struct seq;
+
+enum socket_state {
+	SS_UNCONNECTED,
+	SS_CONNECTING, /* a stream of AF_INET: waits in a full backlog, or has yet to tell how it went */
+	SS_CONNECTED,
+	SS_LISTENING,
+	SS_CLOSED, /* a stream that was connected, and has no other end any more */
+};
+
+/* socket->shut */
+#define SHUT_RECV BIT(0) /* nothing more comes in */
+#define SHUT_SEND BIT(1) /* nothing more goes out */
+#define SHUT_BOTH (SHUT_RECV | SHUT_SEND)
+
+/* What SOL_SOCKET holds for all. Written by setsockopt, read at will. */
+struct sock_options {
+	u64 recv_timeout, send_timeout; /* ns; 0: none */
+	u32 recv_low;
+	u32 priority;
+	struct linger linger;
+	bool reuse_addr, reuse_port, keep_alive, broadcast, oob_inline, dont_route, debug;
+	bool pass_cred;
+	bool send_buf_set; /* SO_SNDBUF was: it grows by itself no more */
+};
+
+struct unix_part {
+	struct unix_name *name; /* set once by bind, under unix_lock */
+	struct path path;	/* of a name in the file system; dentry NULL: none */
+	struct list_head link;	/* in the table of names, under unix_lock */
+	u32 inflight;		/* how often its file lies in packets: under rights_lock */
+	struct list_head inflight_link;
+	u32 gc_refs;
+	bool gc_candidate;
+};
+
+struct inet_part {
+	struct inet_addr local,
+	    remote;	       /* under the lock of the table; port 0: not bound, not connected */
+	struct list_head link; /* in the table of ports */
+	bool only_v6;
+	bool bound_addr; /* an address was asked for */
+	u8 tos, ttl, hops;
+	struct tcp_options {
+		bool no_delay, cork, quick_ack;
+		s32 keep_idle, keep_interval, keep_count, syn_count, defer_accept, linger2,
+		    max_segment, window_clamp, fast_open, not_sent_low;
+		u32 user_timeout;
+	} tcp;
+	bool fin_sent, fin_got;
+	bool told; /* how connecting went has been told */
+};
+
+struct socket {
+	u32 refs; /* atomic */
+	u16 family, type;
+	u32 protocol;
+	const struct sock_ops *ops;
+	u64 id;		   /* its place in the list of all */
+	struct file *file; /* its file, not referenced; NULL: not accepted yet, or closed */
+	u64 ino;	   /* of its file; 0: not accepted yet */
+	u32 uid;	   /* who made it */
+	struct list_head all_link;
+
+	spinlock_t lock; /* LOCK_SOCK: down to `backlog` */
+	u8 state;	 /* enum socket_state */
+	u8 shut;
+	bool dead;	     /* its file is closed: nothing is put into its queue */
+	struct socket *peer; /* referenced */
+	struct packet_queue received;
+	struct list_head pending; /* listening: sockets to be accepted, each referenced */
+	struct list_head pending_link;
+	u32 nr_pending, backlog;
+
+	s32 error; /* an errno that the next call gets. Atomic. */
+	u32 sent;  /* charges of what it has sent and nobody has read. Atomic. */
+	u32 send_buf, recv_buf;
+	u32 peer_buf; /* a stream of AF_INET: the other end's recv_buf, which takes what is under way too */
+	struct sock_options options;
+	struct ucred cred, peer_cred; /* whose it is as the other end sees it; the other end's */
+
+	struct rwsem read_lock;	 /* LOCK_SOCK_READ */
+	struct waitq read_wait;	 /* data, connections to accept, ends and errors */
+	struct waitq write_wait; /* room for what it sends, and that it is connected */
+	struct waitq room_wait;	 /* room in its own queue or backlog, for others */
+
+	union {
+		struct unix_part un;
+		struct inet_part in;
+	};
+};
+
+/* One send or receive. */
+struct message {
+	struct io_iter *it;
+	u32 flags;		/* MSG_; MSG_DONTWAIT by O_NONBLOCK too */
+	u32 out_flags;		/* received: MSG_TRUNC and such */
+	struct sock_addr *addr; /* sent to, len 0: none given; where from, NULL: nobody asks */
+	struct rights
+	    *rights; /* to be sent: the packet takes them over. Received: the caller does */
+	bool has_cred;
+	struct ucred cred;
+};
+
+/*
+ * May be NULL where it says so. Each is called with the file held, and no lock. Errors are Linux's.
+ */
+struct sock_ops {
+	const char *proto; /* for /proc */
+	int (*bind)(struct socket *s, const struct sock_addr *a);
+	int (*connect)(struct socket *s, const struct sock_addr *a, bool dontwait);
+	int (*listen)(struct socket *s, u32 backlog); /* NULL: -EOPNOTSUPP */
+	int (*accept)(struct socket *s, bool dontwait, struct socket **conn); /* likewise */
+	int (*name)(struct socket *s, struct sock_addr *a, bool peer);
+	ssize_t (*send)(struct socket *s, struct message *m);
+	ssize_t (*recv)(struct socket *s, struct message *m);
+	/* Streams: puts a filled packet where it goes, or frees it. 0 or an errno. */
+	int (*deliver)(struct socket *s, struct packet *p);
+	int (*shutdown)(struct socket *s, u32 shut);
+	u32 (*poll)(struct socket *s);
+	/* Levels other than SOL_SOCKET. */
+	int (*set_option)(struct socket *s, int level, int name, const struct option *o);
+	int (*get_option)(struct socket *s, int level, int name, struct option *o);
+	long (*ioctl)(struct socket *s, u32 cmd, u64 arg); /* -ENOTTY: not known */
+	/* Its file is closed, or (embryo) it was never accepted. */
+	void (*release)(struct socket *s, bool embryo);
+};
+
+/* ---- life ---- */
+
+/* A socket without a file, one reference. ERR_PTR(-ENOMEM), or what the family answers. */
+struct socket *sock_create(int family, int type, int protocol);
+/* One of the same kind as `like`, for who connects to it. NULL: no memory. */
+struct socket *sock_create_like(const struct socket *like);
+struct socket *sock_get(struct socket *s);
+void sock_put(struct socket *s);
+/* A file for a socket, whose reference it takes over, even when it fails. `s` NULL: sock_set_file()
+ * follows. */
+struct file *sock_file(struct socket *s, u32 flags);
+void sock_set_file(struct file *f, struct socket *s);
+/* The socket of an open file; NULL: it is none. */
+struct socket *file_socket(struct file *f);
+
+/* ---- what the families share ---- */
+
+/* Wakes who waits to read, to write, or both and for room in it. */
+void sock_wake_read(struct socket *s);
+void sock_wake_write(struct socket *s);
+void sock_wake(struct socket *s);
+/* The pending error, negative, which is then no more; or 0. */
+int sock_take_error(struct socket *s);
+void sock_set_error(struct socket *s, int err);
+/* The current task, as another end is told of it. */
+struct ucred sock_current_cred(void);
+
+/* What s has sent may take this much more memory. */
+u32 sock_send_limit(const struct socket *s);
+bool sock_has_room(const struct socket *s);
+bool sock_writable(const struct socket *s);	      /* as poll says it: much of it is free */
+void sock_charge(struct socket *s, struct packet *p); /* p->owner is s from now on */
+void sock_uncharge(struct socket *s, u32 charge);
+
+/* The clock's reading at which a wait of so many ns ends; 0: never. */
+u64 sock_deadline(u64 timeout);
+/* What a wait that ended with `err` answers the program. */
+long sock_wait_result(long err, u64 deadline);
+#define sock_wait(q, deadline, cond)                                                         \
+	({                                                                                   \
+		u64 sock_until_ = (deadline);                                                \
+		sock_wait_result(wait_event_until(q, WAIT_INTERRUPTIBLE, sock_until_, cond), \
+				 sock_until_);                                               \
+	})
+
+/* Wakes who waits to write to s, having connected to it without a connection. */
+void sock_wake_senders(const struct socket *s);
+/* The first socket with an id from *id on, under no lock, referenced; NULL: none. */
+struct socket *sock_next(u64 id);
+
+/* ---- stream.c ---- */
+
+ssize_t stream_send(struct socket *s, struct message *m);
+ssize_t stream_recv(struct socket *s, struct message *m);
+int stream_accept(struct socket *s, bool dontwait, struct socket **conn);
+/* Puts a socket that was taken by accept back to the front. */
+void stream_unaccept(struct socket *s, struct socket *conn);
+/* Connects two sockets that nobody else knows. */
+void stream_pair(struct socket *a, struct socket *b);
+/* -EPIPE, with SIGPIPE unless the call says MSG_NOSIGNAL. */
+int sock_broken(const struct message *m);
+/* Puts p into s's queue and wakes readers. False: s is dead, and p still the caller's. */
+bool sock_receive(struct socket *s, struct packet *p);
+
+/* ---- dgram.c ---- */
+
+/* Receives one packet. */
+ssize_t dgram_recv(struct socket *s, struct message *m);
+
+/* ---- boot ---- */
+
+void sock_init(void);

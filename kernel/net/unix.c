@@ -1,0 +1,378 @@
+/*
+ * AF_UNIX: streams, and what all its types do.
+ *
+ * The end of a connection is seen at once: when one socket of a pair is closed, the other reads what
+ * is left and then the end, and writes no more; where the closed one had not read all, the other's
+ * next call fails with ECONNRESET.
+ */
+#include "kernel/net/unix.h"
+
+#include "arch/uaccess.h"
+#include "kernel/fs/poll.h"
+#include "kernel/net/rights.h"
+#include "kernel/task.h"
+
+static const struct sock_ops stream_ops;
+
+int unix_choose(int type, int *protocol, const struct sock_ops **ops)
+{
+	if (*protocol && *protocol != AF_UNIX)
+		return -EPROTONOSUPPORT;
+	*protocol = 0;
+	if (type == SOCK_STREAM)
+		*ops = &stream_ops;
+	else if (type == SOCK_DGRAM || type == SOCK_RAW)
+		*ops = &unix_dgram_ops;
+	else if (type == SOCK_SEQPACKET)
+		*ops = &unix_seqpacket_ops;
+	else
+		return -ESOCKTNOSUPPORT;
+	return 0;
+}
+
+void unix_setup(struct socket *s)
+{
+	list_init(&s->un.link);
+	list_init(&s->un.inflight_link);
+	s->peer_cred = (struct ucred){0, ~0u, ~0u};
+}
+
+int unix_get_name(struct socket *s, struct sock_addr *a, bool peer)
+{
+	struct socket *of = s;
+
+	if (peer) {
+		spin_lock(&s->lock);
+		of = s->state == SS_CONNECTED && s->peer ? sock_get(s->peer) : NULL;
+		spin_unlock(&s->lock);
+		if (!of)
+			return -ENOTCONN;
+	}
+	unix_name_get_addr(unix_name_of(of), a);
+	if (!a->len) {
+		a->len = sizeof(u16);
+		a->family = AF_UNIX;
+	}
+	if (peer)
+		sock_put(of);
+	return 0;
+}
+
+/* ---- listening and connecting ---- */
+
+int unix_listen(struct socket *s, u32 backlog)
+{
+	int err = 0;
+
+	if (!unix_name_of(s))
+		return -EINVAL;
+	spin_lock(&s->lock);
+	if (s->state != SS_UNCONNECTED && s->state != SS_LISTENING)
+		err = -EINVAL;
+	if (!err) {
+		s->state = SS_LISTENING;
+		s->backlog = backlog;
+		s->cred = sock_current_cred();
+	}
+	spin_unlock(&s->lock);
+	waitq_wake_all(&s->room_wait);
+	return err;
+}
+
+/* The other end of s for listener l: as yet known to nobody. */
+static struct socket *make_other_end(struct socket *s, struct socket *l)
+{
+	struct socket *conn = sock_create(AF_UNIX, s->type, 0);
+
+	if (IS_ERR(conn))
+		return conn;
+	conn->uid = l->uid;
+	conn->options.pass_cred = l->options.pass_cred;
+	conn->un.name = unix_name_ref(unix_name_of(l));
+	conn->state = SS_CONNECTED;
+	conn->peer = sock_get(s);
+	conn->peer_cred = sock_current_cred();
+	return conn;
+}
+
+/* s is about to be connected: nobody else may do that, or listen. */
+static int claim(struct socket *s)
+{
+	int err = 0;
+
+	spin_lock(&s->lock);
+	if (s->state == SS_CONNECTED)
+		err = -EISCONN;
+	else if (s->state != SS_UNCONNECTED)
+		err = -EINVAL;
+	else
+		s->state = SS_CONNECTING;
+	spin_unlock(&s->lock);
+	return err;
+}
+
+static bool is_full(const struct socket *l)
+{
+	return READ_ONCE(l->nr_pending) > READ_ONCE(l->backlog);
+}
+
+/* Puts conn where it is accepted from: -EAGAIN where that is full. */
+static int enqueue(struct socket *l, struct socket *conn)
+{
+	int err = 0;
+
+	spin_lock(&l->lock);
+	if (l->dead || l->state != SS_LISTENING || (l->shut & SHUT_RECV))
+		err = -ECONNREFUSED;
+	else if (is_full(l))
+		err = -EAGAIN;
+	if (!err) {
+		list_add_tail(&l->pending, &conn->pending_link);
+		WRITE_ONCE(l->nr_pending, l->nr_pending + 1);
+	}
+	spin_unlock(&l->lock);
+	if (!err)
+		sock_wake_read(l);
+	return err;
+}
+
+/* One try. conn's reference is the backlog's, its other one s->peer's. */
+static int connect_to(struct socket *s, struct socket *l)
+{
+	struct socket *conn = make_other_end(s, l);
+	int err = IS_ERR(conn) ? (int)PTR_ERR(conn) : claim(s);
+
+	if (!err) {
+		sock_get(conn);
+		err = enqueue(l, conn);
+		spin_lock(&s->lock);
+		if (err) {
+			s->state = SS_UNCONNECTED;
+		} else {
+			s->peer = conn;
+			s->peer_cred = l->cred;
+			s->state = SS_CONNECTED;
+		}
+		spin_unlock(&s->lock);
+		if (err)
+			sock_put(conn);
+		else
+			sock_wake_write(s);
+	}
+	if (err && !IS_ERR(conn)) {
+		conn->peer = NULL;
+		sock_put(s);
+		sock_put(conn);
+	}
+	return err;
+}
+
+int unix_stream_connect(struct socket *s, const struct sock_addr *a, bool dontwait)
+{
+	u64 deadline = sock_deadline(s->options.send_timeout);
+	long err = unix_check_addr(a);
+
+	while (!err) {
+		struct socket *l = unix_find(a, s->type);
+
+		if (IS_ERR(l))
+			return (int)PTR_ERR(l);
+		err = connect_to(s, l);
+		if (err != -EAGAIN || dontwait) {
+			sock_put(l);
+			break;
+		}
+		err = sock_wait(&l->room_wait, deadline,
+				!is_full(l) || READ_ONCE(l->state) != SS_LISTENING ||
+				    (READ_ONCE(l->shut) & SHUT_RECV));
+		sock_put(l);
+	}
+	return (int)err;
+}
+
+/* ---- sending and receiving ---- */
+
+void unix_add_cred(struct packet *p, const struct message *m, const struct socket *from,
+		   const struct socket *to)
+{
+	p->has_cred = m->has_cred;
+	p->cred = m->cred;
+	if (m->has_cred || !(from->options.pass_cred || to->options.pass_cred || !to->file))
+		return;
+	p->has_cred = true;
+	p->cred = (struct ucred){current->proc->pid, current->cred.uid, current->cred.gid};
+}
+
+static int unix_deliver(struct socket *s, struct packet *p)
+{
+	struct socket *to = s->peer;
+	struct message said = {.has_cred = p->has_cred, .cred = p->cred};
+
+	unix_add_cred(p, &said, s, to);
+	if (!(READ_ONCE(to->shut) & SHUT_RECV) && sock_receive(to, p))
+		return 0;
+	packet_free(p);
+	return -EPIPE;
+}
+
+static ssize_t unix_stream_send(struct socket *s, struct message *m)
+{
+	bool connected = READ_ONCE(s->state) == SS_CONNECTED;
+
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (m->addr->len)
+		return connected ? -EISCONN : -EOPNOTSUPP;
+	if (!connected)
+		return -ENOTCONN;
+	return stream_send(s, m);
+}
+
+static ssize_t unix_stream_recv(struct socket *s, struct message *m)
+{
+	if (READ_ONCE(s->state) != SS_CONNECTED)
+		return -EINVAL;
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (m->addr)
+		unix_name_get_addr(unix_name_of(s->peer), m->addr);
+	return stream_recv(s, m);
+}
+
+/* ---- ends ---- */
+
+int unix_shutdown(struct socket *s, u32 shut)
+{
+	struct socket *peer = NULL;
+
+	spin_lock(&s->lock);
+	s->shut |= shut;
+	if (s->peer && s->type != SOCK_DGRAM)
+		peer = sock_get(s->peer);
+	spin_unlock(&s->lock);
+	sock_wake(s);
+	if (!peer)
+		return 0;
+	spin_lock(&peer->lock);
+	if (shut & SHUT_RECV)
+		peer->shut |= SHUT_SEND;
+	if (shut & SHUT_SEND)
+		peer->shut |= SHUT_RECV;
+	spin_unlock(&peer->lock);
+	sock_wake(peer);
+	sock_put(peer);
+	return 0;
+}
+
+/* The other end of a connection hears that s is gone. */
+static void tell_peer(struct socket *peer, bool reset)
+{
+	spin_lock(&peer->lock);
+	peer->shut = SHUT_BOTH;
+	spin_unlock(&peer->lock);
+	if (reset)
+		sock_set_error(peer, ECONNRESET);
+	sock_wake(peer);
+}
+
+static void release_pending(struct list_head *pending)
+{
+	while (!list_empty(pending)) {
+		struct socket *conn = list_first(pending, struct socket, pending_link);
+
+		list_del(&conn->pending_link);
+		unix_release(conn, true);
+		sock_put(conn);
+	}
+}
+
+void unix_release(struct socket *s, bool embryo)
+{
+	struct list_head packets, pending;
+	struct socket *peer;
+
+	unix_unbind(s);
+	list_init(&pending);
+	spin_lock(&s->lock);
+	s->dead = true;
+	s->file = NULL;
+	s->shut = SHUT_BOTH;
+	s->state = SS_CLOSED;
+	packet_queue_take(&s->received, &packets);
+	list_splice_tail(&pending, &s->pending);
+	s->nr_pending = 0;
+	peer = s->peer;
+	s->peer = NULL;
+	spin_unlock(&s->lock);
+	sock_wake(s);
+	if (s->type == SOCK_DGRAM)
+		sock_wake_senders(s);
+	else if (peer)
+		tell_peer(peer, embryo || !list_empty(&packets));
+	release_pending(&pending);
+	packets_free(&packets);
+	if (peer)
+		sock_put(peer);
+	rights_collect();
+}
+
+/* ---- poll, ioctl ---- */
+
+u32 unix_poll(struct socket *s)
+{
+	u32 ready = 0, shut = READ_ONCE(s->shut), state = READ_ONCE(s->state);
+
+	if (atomic_load(&s->error))
+		ready |= POLLERR;
+	if (shut == SHUT_BOTH)
+		ready |= POLLHUP;
+	if (shut & SHUT_RECV)
+		ready |= POLLRDHUP | POLLIN | POLLRDNORM;
+	if (READ_ONCE(s->received.count) || READ_ONCE(s->nr_pending))
+		ready |= POLLIN | POLLRDNORM;
+	if (state == SS_UNCONNECTED && s->type != SOCK_DGRAM)
+		ready |= POLLHUP;
+	if (state != SS_LISTENING && sock_writable(s))
+		ready |= POLLOUT | POLLWRNORM | POLLWRBAND;
+	return ready;
+}
+
+/* Bytes of a stream, or of the packet that the next call gets. */
+static u32 next_bytes(struct socket *s)
+{
+	u32 n;
+
+	spin_lock(&s->lock);
+	n = s->received.bytes;
+	if (s->type == SOCK_DGRAM)
+		n = list_empty(&s->received.list)
+			? 0
+			: packet_len(list_first(&s->received.list, struct packet, link));
+	spin_unlock(&s->lock);
+	return n;
+}
+
+long unix_ioctl(struct socket *s, u32 cmd, u64 arg)
+{
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	if (READ_ONCE(s->state) == SS_LISTENING)
+		return -EINVAL;
+	return put_user((s32)next_bytes(s), (s32 __user *)arg);
+}
+
+static const struct sock_ops stream_ops = {
+    .proto = "UNIX-STREAM",
+    .bind = unix_bind,
+    .connect = unix_stream_connect,
+    .listen = unix_listen,
+    .accept = stream_accept,
+    .name = unix_get_name,
+    .send = unix_stream_send,
+    .recv = unix_stream_recv,
+    .deliver = unix_deliver,
+    .shutdown = unix_shutdown,
+    .poll = unix_poll,
+    .ioctl = unix_ioctl,
+    .release = unix_release,
+};
