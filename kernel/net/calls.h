@@ -7,7 +7,7 @@
 struct file *sock_fd_get(s32 fd, struct socket **s);
 
 /* An option's value on its way: the program's, or for the program. */
-#define OPTION_MAX 128
+#define OPTION_MAX 256
 struct option {
 	u32 len; /* set: of what the program gave, cut off; get: of the value */
 	union {

@@ -113,6 +113,16 @@ struct socket *sock_get(struct socket *s)
 	return s;
 }
 
+struct socket *sock_get_peer(struct socket *s)
+{
+	struct socket *peer;
+
+	spin_lock(&s->lock);
+	peer = s->peer ? sock_get(s->peer) : NULL;
+	spin_unlock(&s->lock);
+	return peer;
+}
+
 void sock_put(struct socket *s)
 {
 	if (atomic_dec(&s->refs))
@@ -187,14 +197,8 @@ static u32 sock_poll(struct file *f, struct poll_table *pt)
 static long sock_ioctl(struct file *f, u32 cmd, u64 arg)
 {
 	struct socket *s = f->private;
-	s32 __user *user = (s32 __user *)arg;
 
-	switch (cmd) {
-	case SIOCOUTQ:
-		return put_user((s32)atomic_load(&s->sent), user);
-	default:
-		return s->ops->ioctl(s, cmd, arg);
-	}
+	return s->ops->ioctl(s, cmd, arg);
 }
 
 static void sock_release(struct file *f)
@@ -311,6 +315,20 @@ long sock_wait_result(long err, u64 deadline)
 	if (err == -ERESTARTSYS && deadline != WAIT_FOREVER)
 		return -EINTR;
 	return err;
+}
+
+u32 sock_next_bytes(struct socket *s)
+{
+	u32 n;
+
+	spin_lock(&s->lock);
+	n = s->received.bytes;
+	if (s->type == SOCK_DGRAM)
+		n = list_empty(&s->received.list)
+			? 0
+			: packet_len(list_first(&s->received.list, struct packet, link));
+	spin_unlock(&s->lock);
+	return n;
 }
 
 /* ---- room ---- */

@@ -60,6 +60,8 @@ struct unix_part {
 	bool gc_candidate;
 };
 
+#define TCP_OPTIONS 26
+
 struct inet_part {
 	struct inet_addr local,
 	    remote;	       /* under the lock of the table; port 0: not bound, not connected */
@@ -67,14 +69,10 @@ struct inet_part {
 	bool only_v6;
 	bool bound_addr; /* an address was asked for */
 	u8 tos, ttl, hops;
-	struct tcp_options {
-		bool no_delay, cork, quick_ack;
-		s32 keep_idle, keep_interval, keep_count, syn_count, defer_accept, linger2,
-		    max_segment, window_clamp, fast_open, not_sent_low;
-		u32 user_timeout;
-	} tcp;
-	bool fin_sent, fin_got;
-	bool told; /* how connecting went has been told */
+	s32 tcp[TCP_OPTIONS]; /* options of the level TCP, by number */
+	bool fin_sent;	      /* under the socket's lock, as those below: our direction has ended */
+	bool failed;	      /* connecting has, and connect(2) has not told yet */
+	bool told;	      /* connect(2) has told that it is connected */
 };
 
 struct socket {
@@ -91,6 +89,7 @@ struct socket {
 	spinlock_t lock; /* LOCK_SOCK: down to `backlog` */
 	u8 state;	 /* enum socket_state */
 	u8 shut;
+	bool got_end;	     /* TCP: the end came in order, and is read before any error */
 	bool dead;	     /* its file is closed: nothing is put into its queue */
 	struct socket *peer; /* referenced */
 	struct packet_queue received;
@@ -160,6 +159,8 @@ struct socket *sock_create(int family, int type, int protocol);
 struct socket *sock_create_like(const struct socket *like);
 struct socket *sock_get(struct socket *s);
 void sock_put(struct socket *s);
+/* s->peer, referenced; NULL: there is none. */
+struct socket *sock_get_peer(struct socket *s);
 /* A file for a socket, whose reference it takes over, even when it fails. `s` NULL: sock_set_file()
  * follows. */
 struct file *sock_file(struct socket *s, u32 flags);
@@ -178,6 +179,9 @@ int sock_take_error(struct socket *s);
 void sock_set_error(struct socket *s, int err);
 /* The current task, as another end is told of it. */
 struct ucred sock_current_cred(void);
+
+/* Bytes of a stream, or of the datagram that the next call gets: FIONREAD. */
+u32 sock_next_bytes(struct socket *s);
 
 /* What s has sent may take this much more memory. */
 u32 sock_send_limit(const struct socket *s);

@@ -198,7 +198,7 @@ static bool has_news(struct socket *s)
 /* Nothing is there: 0 and t->over at the end, 0 after a wait, or an errno. */
 static int wait_data(struct socket *s, const struct message *m, struct taking *t, u64 deadline)
 {
-	int err = sock_take_error(s);
+	int err = READ_ONCE(s->got_end) ? 0 : sock_take_error(s);
 
 	if (err)
 		return err;

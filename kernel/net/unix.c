@@ -337,28 +337,15 @@ u32 unix_poll(struct socket *s)
 	return ready;
 }
 
-/* Bytes of a stream, or of the packet that the next call gets. */
-static u32 next_bytes(struct socket *s)
-{
-	u32 n;
-
-	spin_lock(&s->lock);
-	n = s->received.bytes;
-	if (s->type == SOCK_DGRAM)
-		n = list_empty(&s->received.list)
-			? 0
-			: packet_len(list_first(&s->received.list, struct packet, link));
-	spin_unlock(&s->lock);
-	return n;
-}
-
 long unix_ioctl(struct socket *s, u32 cmd, u64 arg)
 {
-	if (cmd != FIONREAD)
+	s32 __user *user = (s32 __user *)arg;
+
+	if (cmd != FIONREAD && cmd != SIOCOUTQ)
 		return -ENOTTY;
-	if (READ_ONCE(s->state) == SS_LISTENING)
+	if (READ_ONCE(s->state) == SS_LISTENING && cmd == FIONREAD)
 		return -EINVAL;
-	return put_user((s32)next_bytes(s), (s32 __user *)arg);
+	return put_user((s32)(cmd == FIONREAD ? sock_next_bytes(s) : atomic_load(&s->sent)), user);
 }
 
 static const struct sock_ops stream_ops = {

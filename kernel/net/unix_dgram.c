@@ -13,16 +13,6 @@
 
 /* ---- the default receiver ---- */
 
-static struct socket *get_peer(struct socket *s)
-{
-	struct socket *peer;
-
-	spin_lock(&s->lock);
-	peer = s->peer ? sock_get(s->peer) : NULL;
-	spin_unlock(&s->lock);
-	return peer;
-}
-
 /* Replaces the default receiver, whose reference it takes; where `only` is not NULL, only that one. */
 static void set_peer(struct socket *s, struct socket *peer, const struct socket *only)
 {
@@ -184,7 +174,7 @@ static ssize_t dgram_send(struct socket *s, struct message *m)
 		if (IS_ERR(to))
 			return PTR_ERR(to);
 	} else {
-		to = get_peer(s);
+		to = sock_get_peer(s);
 		if (!to)
 			return -ENOTCONN;
 	}
@@ -196,7 +186,7 @@ static ssize_t dgram_send(struct socket *s, struct message *m)
 static u32 dgram_poll(struct socket *s)
 {
 	u32 ready = unix_poll(s);
-	struct socket *to = get_peer(s);
+	struct socket *to = sock_get_peer(s);
 
 	if (to && is_full(s, to))
 		ready &= ~(POLLOUT | POLLWRNORM | POLLWRBAND);
