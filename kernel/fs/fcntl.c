@@ -44,7 +44,54 @@ static long set_flags(struct file *f, u32 flags)
 	if (flags & O_DIRECT)
 		return -EINVAL;
 	WRITE_ONCE(f->flags, (f->flags & ~SETFL_MASK) | (flags & SETFL_MASK));
+	if (f->ops->async)
+		f->ops->async(f, flags & O_ASYNC);
 	return 0;
+}
+
+static long set_async(struct file *f, bool on)
+{
+	if (!f->ops->async)
+		return -ENOTTY;
+	WRITE_ONCE(f->flags, on ? f->flags | O_ASYNC : f->flags & ~O_ASYNC);
+	f->ops->async(f, on);
+	return 0;
+}
+
+/* ---- who gets the signals of O_ASYNC ---- */
+
+static long set_owner(struct file *f, s32 pid)
+{
+	struct process *p;
+
+	if (pid == INT32_MIN)
+		return -EINVAL;
+	if (pid > 0) {
+		p = process_find(pid);
+		if (!p)
+			return -ESRCH;
+		process_put(p);
+	}
+	f->owner.euid = current->cred.euid;
+	WRITE_ONCE(f->owner.pid, pid);
+	return 0;
+}
+
+void fowner_signal(const struct fowner *o)
+{
+	int sig = o->sig ? o->sig : SIGIO;
+	struct process *p;
+
+	if (o->pid < 0 && o->euid == 0)
+		signal_group(-o->pid, sig, NULL);
+	if (o->pid <= 0)
+		return;
+	p = process_find(o->pid);
+	if (!p)
+		return;
+	if (o->euid == 0 || o->euid == atomic_load(&p->euid))
+		signal_process(p, sig, NULL);
+	process_put(p);
 }
 
 /* What may be asked of an O_PATH descriptor too. */
@@ -82,6 +129,17 @@ static long fcntl_file(struct file *f, s32 fd, u32 cmd, u64 arg)
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return locks_fcntl_set(f, fd, p, true, cmd == F_OFD_SETLKW);
+	case F_SETOWN:
+		return set_owner(f, (s32)arg);
+	case F_GETOWN:
+		return READ_ONCE(f->owner.pid);
+	case F_SETSIG:
+		if (arg > NSIG)
+			return -EINVAL;
+		f->owner.sig = (s32)arg;
+		return 0;
+	case F_GETSIG:
+		return f->owner.sig;
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:
@@ -129,6 +187,10 @@ static long common_ioctl(struct file *f, s32 fd, u32 cmd, u64 arg)
 			return -EFAULT;
 		WRITE_ONCE(f->flags, on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK);
 		return 0;
+	case FIOASYNC:
+		if (get_user(on, (const s32 __user *)arg))
+			return -EFAULT;
+		return set_async(f, on != 0);
 	case FIONREAD:
 		if (!S_ISREG(f->inode->mode) || !f->ops->mapping)
 			return -ENOSYS;

@@ -422,9 +422,33 @@ static const struct proc_entry fs_entries[] = {
     TEXT_("pipe-max-size", "1048576"), {0},
 };
 
+/* What kernel/net goes by. */
+static const struct proc_entry net_core_entries[] = {
+    TEXT_("rmem_default", "212992"), TEXT_("rmem_max", "212992"), TEXT_("somaxconn", "4096"),
+    TEXT_("wmem_default", "212992"), TEXT_("wmem_max", "212992"), {0},
+};
+
+static const struct proc_entry net_ipv4_entries[] = {
+    TEXT_("ip_local_port_range", "32768\t60999"),
+    {0},
+};
+
+static const struct proc_entry net_unix_entries[] = {
+    TEXT_("max_dgram_qlen", "10"),
+    {0},
+};
+
+static const struct proc_entry net_entries[] = {
+    DIR_("core", net_core_entries),
+    DIR_("ipv4", net_ipv4_entries),
+    DIR_("unix", net_unix_entries),
+    {0},
+};
+
 const struct proc_entry proc_sys_entries[] = {
     DIR_("fs", fs_entries),
     DIR_("kernel", kernel_entries),
+    DIR_("net", net_entries),
     DIR_("vm", vm_entries),
     {0},
 };

@@ -224,6 +224,7 @@ struct file_ops {
 	long (*ioctl)(struct file *f, u32 cmd, u64 arg);
 	int (*fsync)(struct file *f);
 	void (*show_fdinfo)(struct file *f, struct seq *s); /* more lines of /proc/<pid>/fdinfo */
+	void (*async)(struct file *f, bool on);	    /* O_ASYNC changes. NULL: it sends no signals */
 	struct mapping *(*mapping)(struct file *f);	    /* NULL: cannot be mapped */
 	bool zeros; /* mapped as anonymous memory: /dev/zero */
 };
@@ -240,10 +241,14 @@ struct file {
 	bool executed;		  /* opened for exec: keeps writers of its inode out */
 	struct list_head watches; /* epoll items, under watch_lock of kernel/fs/epoll.c */
 	struct fowner {
-		s32 pid; /* F_SETOWN: negative, a group */
-		s32 sig; /* F_SETSIG */
+		s32 pid;  /* F_SETOWN: negative, a group */
+		s32 sig;  /* F_SETSIG; 0: SIGIO */
+		u32 euid; /* of who set it */
 	} owner;
 };
+
+/* Sends the owner of an O_ASYNC file its signal, where who set it may. The caller has copied it. */
+void fowner_signal(const struct fowner *o);
 
 /* ---- inodes ---- */
 

@@ -60,8 +60,6 @@ static ssize_t take(struct socket *s, struct message *m, struct packet **taken)
 		return err;
 	if (n < len)
 		m->out_flags |= MSG_TRUNC;
-	if (s->type == SOCK_SEQPACKET)
-		m->out_flags |= MSG_EOR;
 	return (ssize_t)(m->flags & MSG_TRUNC ? len : n);
 }
 

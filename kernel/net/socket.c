@@ -211,7 +211,15 @@ static void sock_release(struct file *f)
 	sock_put(s);
 }
 
+static void sock_async(struct file *f, bool on)
+{
+	struct socket *s = f->private;
+
+	WRITE_ONCE(s->async, on);
+}
+
 static const struct file_ops socket_ops = {
+    .async = sock_async,
     .read = sock_read,
     .write = sock_write,
     .poll = sock_poll,
@@ -254,21 +262,37 @@ struct file *sock_file(struct socket *s, u32 flags)
 
 /* ---- waking, errors ---- */
 
+/* O_ASYNC: the owner of the file gets a signal, too. */
+static void signal_owner(struct socket *s)
+{
+	struct fowner owner = {.pid = 0};
+
+	spin_lock(&s->lock);
+	if (s->file)
+		owner = s->file->owner;
+	spin_unlock(&s->lock);
+	fowner_signal(&owner);
+}
+
 void sock_wake_read(struct socket *s)
 {
 	waitq_wake_all(&s->read_wait);
+	if (unlikely(READ_ONCE(s->async)))
+		signal_owner(s);
 }
 
 void sock_wake_write(struct socket *s)
 {
 	waitq_wake_all(&s->write_wait);
+	if (unlikely(READ_ONCE(s->async)))
+		signal_owner(s);
 }
 
 void sock_wake(struct socket *s)
 {
-	waitq_wake_all(&s->read_wait);
 	waitq_wake_all(&s->write_wait);
 	waitq_wake_all(&s->room_wait);
+	sock_wake_read(s);
 }
 
 void sock_wake_senders(const struct socket *to)
@@ -278,7 +302,7 @@ void sock_wake_senders(const struct socket *to)
 	spin_lock(&list_lock);
 	list_for_each (s, &sockets, all_link)
 		if (READ_ONCE(s->peer) == to)
-			sock_wake_write(s);
+			waitq_wake_all(&s->write_wait);
 	spin_unlock(&list_lock);
 }
 

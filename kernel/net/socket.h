@@ -81,6 +81,7 @@ struct socket {
 	u32 protocol;
 	const struct sock_ops *ops;
 	u64 id;		   /* its place in the list of all */
+	bool async;	   /* its file has O_ASYNC: who waits for it may be told by a signal */
 	struct file *file; /* its file, not referenced; NULL: not accepted yet, or closed */
 	u64 ino;	   /* of its file; 0: not accepted yet */
 	u32 uid;	   /* who made it */

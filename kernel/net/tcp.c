@@ -416,7 +416,8 @@ static void tcp_release(struct socket *s, bool embryo)
 	struct socket *peer;
 	bool reset, over;
 
-	if (READ_ONCE(s->state) == SS_LISTENING)
+	/* One that found no descriptor may have been put back after the listening ended. */
+	if (READ_ONCE(s->state) == SS_LISTENING || READ_ONCE(s->nr_pending))
 		stop_listening(s);
 	port_unbind(s);
 	spin_lock(&s->lock);

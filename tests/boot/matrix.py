@@ -95,6 +95,8 @@ PARALLEL = RACES + (
     "proc_race",
     "sched",
     "signal",
+    "sock_tcp",
+    "sock_unix",
     "storm",
     "timer",
     "topology",

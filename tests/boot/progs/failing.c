@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "thread.h"
+#include "sock_net.h"
 
 static int knob = -1;
 
@@ -37,10 +38,10 @@ static void begin(void)
 	fired(); /* its buffer is there from now on */
 }
 
-/* For want of memory; ENOSPC where the memory was to hold a file's contents. */
+/* For want of memory; ENOSPC where the memory was to hold a file's contents, ENOBUFS a message. */
 static bool refusal(int err)
 {
-	return err == ENOMEM || err == ENOSPC;
+	return err == ENOMEM || err == ENOSPC || err == ENOBUFS;
 }
 
 /*
@@ -338,4 +339,52 @@ TEST(looking)
 	EACH(syscall(SYS_getdents64, dir, buf, 4096), lseek(dir, 0, SEEK_SET));
 	EACH(mount("proc", "/tmp", "proc", 0, NULL), umount("/tmp"));
 	EACH(mount("none", "/tmp", "tmpfs", 0, NULL), umount("/tmp"));
+}
+
+/* A connection to l, or what the call that failed says. */
+static int connection(int l, int port)
+{
+	int c = l < 0 ? socket(AF_UNIX, SOCK_STREAM, 0) : socket(AF_INET, SOCK_STREAM, 0), err;
+
+	if (c < 0)
+		return c;
+	err = l < 0 ? unix_connect(c, "@failing") : connect_at(c, at4("127.0.0.1", port));
+	if (!err)
+		return c;
+	close(c);
+	return err;
+}
+
+TEST(sockets)
+{
+	int p[2], got[2], l, c, port;
+	const char *dir = where();
+	char name[80];
+
+	begin();
+	EACH(socket(AF_UNIX, SOCK_DGRAM, 0), close(result));
+	EACH(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p), close(p[0]); close(p[1]));
+	PAIR(p, SOCK_STREAM);
+	EACH(send(p[0], buf, 100, 0), EQ(recv(p[1], buf, 100, MSG_WAITALL), 100));
+	EACH(send(p[0], buf, 9000, 0), EQ(recv(p[1], buf, result, MSG_WAITALL), result));
+	EACH(send_fds(p[0], p, 2), EQ(recv_fds(p[1], got, 2, 0, NULL), 2); close(got[0]);
+	     close(got[1]));
+	for (int i = 0; i < 2; i++)
+		close(p[i]);
+	snprintf(name, sizeof(name), "%s/socket", dir);
+	l = socket(AF_UNIX, SOCK_STREAM, 0);
+	EACH(unix_bind(l, name), close(l); unlink(name); l = socket(AF_UNIX, SOCK_STREAM, 0));
+	EACH(unix_bind(l, "@failing"), close(l); l = socket(AF_UNIX, SOCK_STREAM, 0));
+	EQ(unix_bind(l, "@failing"), 0);
+	EQ(listen(l, 5), 0);
+	EACH(connection(-1, 0), close(accept(l, NULL, NULL)); close(result));
+	c = connection(-1, 0);
+	EACH(accept(l, NULL, NULL), close(result); close(c); c = connection(-1, 0));
+	close(c);
+	close(l);
+	l = listener(at4("127.0.0.1", 0), 5);
+	port = port_of(l, false);
+	EACH(connection(l, port), close(accept(l, NULL, NULL)); close(result));
+	close(l);
+	leave(dir);
 }

@@ -255,6 +255,31 @@ TEST(signals_interrupt)
 	JOIN(pid);
 }
 
+TEST(signals_instead_of_polling)
+{
+	int s[2], on = 1;
+
+	signal(SIGIO, hit);
+	signal(SIGUSR2, hit);
+	PAIR(s, SOCK_STREAM);
+	EQ(fcntl(s[0], F_SETOWN, getpid()), 0);
+	EQ(fcntl(s[0], F_GETOWN), getpid());
+	SENT(s[1], "a");
+	EQ(pipes, 0);
+	EQ(ioctl(s[0], FIOASYNC, &on), 0);
+	CHECK(fcntl(s[0], F_GETFL) & O_ASYNC);
+	SENT(s[1], "b");
+	EQ(pipes, 1);
+	EQ(fcntl(s[0], F_SETSIG, SIGUSR2), 0);
+	EQ(fcntl(s[0], F_GETSIG), SIGUSR2);
+	SENT(s[1], "c");
+	EQ(pipes, 2);
+	EQ(fcntl(s[0], F_SETFL, 0), 0);
+	SENT(s[1], "d");
+	EQ(pipes, 2);
+	FAILS(fcntl(s[0], F_SETOWN, 99999), ESRCH);
+}
+
 /* ---- names ---- */
 
 TEST(listen_connect_accept)
