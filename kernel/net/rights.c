@@ -78,7 +78,7 @@ int rights_send(struct rights *r)
 	return err;
 }
 
-static void land_locked(struct rights *r)
+static void land_locked(struct rights *r) __must_hold(&rights_lock)
 {
 	for (u32 n = 0; n < r->count; n++) {
 		struct socket *s = unix_socket(r->files[n]);
@@ -104,7 +104,7 @@ struct rights *rights_detach(struct packet *p)
 
 /* Closes what is to be closed, unless another task is about it, or this one further up. Called under the
  * lock. */
-static void drop_locked(void)
+static void drop_locked(void) __must_hold(&rights_lock)
 {
 	if (dropping)
 		return;

@@ -248,7 +248,7 @@ ssize_t stream_recv(struct socket *s, struct message *m)
 
 /* ---- connections to accept ---- */
 
-static struct socket *pop_pending(struct socket *s)
+static struct socket *pop_pending(struct socket *s) __must_hold(&s->lock)
 {
 	struct socket *conn;
 

@@ -21,7 +21,7 @@
 /* ---- what the other end hears ---- */
 
 /* Both directions have ended: nothing of the connection is left. */
-static void close_if_over_locked(struct socket *s)
+static void close_if_over_locked(struct socket *s) __must_hold(&s->lock)
 {
 	if (!s->got_end || !s->in.fin_sent)
 		return;

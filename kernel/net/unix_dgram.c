@@ -33,7 +33,7 @@ static void set_peer(struct socket *s, struct socket *peer, const struct socket 
 }
 
 /* True where `to` takes datagrams of s. */
-static bool may_send_locked(const struct socket *s, const struct socket *to)
+static bool may_send_locked(const struct socket *s, const struct socket *to) __must_hold(&to->lock)
 {
 	return !to->peer || to->peer == s;
 }
