@@ -198,7 +198,20 @@ static int show_udp6_table(struct seq *s, void *arg)
 		.name = name_, .mode = S_IFREG | 0444, .show = show_ \
 	}
 
+/* The device counts nothing. */
+static const char devices[] =
+    "Inter-|   Receive                                                |  Transmit\n"
+    " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs "
+    "drop fifo colls carrier compressed\n"
+    "    lo:       0       0    0    0    0     0          0         0        0       0    0    "
+    "0    0     0       0          0\n";
+
 const struct proc_entry proc_net_entries[] = {
-    FILE_("tcp", show_tcp_table),   FILE_("tcp6", show_tcp6_table), FILE_("udp", show_udp_table),
-    FILE_("udp6", show_udp6_table), FILE_("unix", show_unix_table), {0},
+    {.name = "dev", .mode = S_IFREG | 0444, .show = proc_show_text, .data = devices},
+    FILE_("tcp", show_tcp_table),
+    FILE_("tcp6", show_tcp6_table),
+    FILE_("udp", show_udp_table),
+    FILE_("udp6", show_udp6_table),
+    FILE_("unix", show_unix_table),
+    {0},
 };
