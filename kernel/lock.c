@@ -35,8 +35,7 @@ static struct held_locks {
 static bool rank_nests(enum lock_rank rank)
 {
 	return rank == LOCK_INODE || rank == LOCK_TABLE || rank == LOCK_DENTRY ||
-	       rank == LOCK_FUTEX || rank == LOCK_EPOLL || rank == LOCK_WAIT ||
-	       rank == LOCK_SOCK;
+	       rank == LOCK_FUTEX || rank == LOCK_EPOLL || rank == LOCK_WAIT || rank == LOCK_SOCK;
 }
 
 static void check_against(const struct held *h, const void *lock, enum lock_rank rank)

@@ -225,8 +225,8 @@ struct file_ops {
 	int (*fsync)(struct file *f);
 	void (*show_fdinfo)(struct file *f, struct seq *s); /* more lines of /proc/<pid>/fdinfo */
 	void (*async)(struct file *f, bool on);	    /* O_ASYNC changes. NULL: it sends no signals */
-	struct mapping *(*mapping)(struct file *f);	    /* NULL: cannot be mapped */
-	bool zeros; /* mapped as anonymous memory: /dev/zero */
+	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
+	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
 };
 
 struct file {
