@@ -108,7 +108,7 @@ static bool link_again(struct unpack *u, const struct cpio_entry *e)
 		report(e, kernel_link(l->name, e->name));
 		return true;
 	}
-	l = remember(sizeof(*l), e->name);
+	l = remember(offsetof(struct linked, name), e->name);
 	l->ino = e->ino;
 	l->dev_major = e->dev_major;
 	l->dev_minor = e->dev_minor;
@@ -152,7 +152,7 @@ static int begin(void *ctx, const struct cpio_entry *e)
 		begin_file(u, e);
 	} else if (S_ISDIR(e->mode)) {
 		err = kernel_mknod(e->name, e->mode, 0, NULL);
-		d = remember(sizeof(*d), e->name);
+		d = remember(offsetof(struct dir_time, name), e->name);
 		d->mtime = e->mtime;
 		d->next = u->dirs;
 		u->dirs = d;

@@ -37,7 +37,7 @@ def busybox(init=HELLO, mode=0o100755):
     for folder in ("proc", "tmp", "bin"):
         archive.folder(folder)
     archive.file("bin/busybox", "/bin/busybox")
-    for name in ("sh", "mount", "uname", "cat", "poweroff"):
+    for name in ("sh", "mount", "uname", "cat", "stat", "poweroff"):
         archive.link(f"bin/{name}", "busybox")
     if init is not None:
         archive.add("init", mode, init.encode())
@@ -58,6 +58,24 @@ def test_command_line_reaches_init():
     outcome = boot("args", busybox('#!/bin/sh\necho "<$*> <$key>"\npoweroff -f\n'), "one key=v -- two")
     assert outcome.kind == POWER_OFF, outcome
     assert "<one two> <v>" in outcome.text, outcome
+
+
+LINKS = """#!/bin/sh
+cat /folder/one /folder/two /folder/three
+stat -c '%h %s %Y' /folder/one /folder/three
+stat -c '%n %Y' /folder
+poweroff -f
+"""
+
+
+def test_files_of_several_names_and_times_of_folders():
+    archive = Initrd()
+    archive.folder("folder", mtime=1234567890)
+    archive.file_of_names(["folder/one", "folder/two", "folder/three"], "text\n", mtime=1000000000)
+    outcome = boot("links", archive.bytes() + busybox(LINKS))
+    assert outcome.kind == POWER_OFF, outcome
+    assert "cannot make" not in outcome.text, outcome
+    assert "text\ntext\ntext\n3 5 1000000000\n3 5 1000000000\n/folder 1234567890\n" in outcome.text, outcome
 
 
 def fails(outcome, *words):
