@@ -48,6 +48,18 @@ $(BUILD)/command: FORCE
 	@printf '%s\n' '$(subst ','\'',$(COMMAND_))' | cmp -s - $@ || \
 		printf '%s\n' '$(subst ','\'',$(COMMAND_))' >$@
 
+# The vDSO: a shared object for user mode, which arch/x86_64/vdso_image.S takes into the kernel.
+VDSO_CFLAGS := $(CC_TARGET) -std=gnu11 -O2 -ffreestanding -fPIC -mgeneral-regs-only -fno-stack-protector \
+	-fcf-protection=none -fasynchronous-unwind-tables $(WARNINGS)
+VDSO_LDFLAGS := -m elf_x86_64 -shared -nostdlib -soname=linux-vdso.so.1 --hash-style=both --eh-frame-hdr \
+	--build-id=none -Bsymbolic -z max-page-size=0x1000 -z noexecstack -z defs -s --fatal-warnings
+$(BUILD)/vdso.so: arch/x86_64/vdso/vdso.c arch/x86_64/vdso/vdso.ld $(BUILD)/command
+	@echo "  VDSO    $@"
+	@$(CC) -I. $(VDSO_CFLAGS) -MMD -MP -MT $@ -MF $(BUILD)/vdso.d -c $< -o $(BUILD)/vdso.o
+	@$(LD) $(VDSO_LDFLAGS) -T arch/x86_64/vdso/vdso.ld -o $@ $(BUILD)/vdso.o
+$(BUILD)/arch/x86_64/vdso_image.S.o: KERNEL_CPPFLAGS += -DVDSO_SO='"$(BUILD)/vdso.so"'
+$(BUILD)/arch/x86_64/vdso_image.S.o: $(BUILD)/vdso.so
+
 # Offsets of C structures, for assembly.
 $(BUILD)/include/offsets.h: arch/x86_64/asm/offsets.c $(BUILD)/command
 	@mkdir -p $(@D)
@@ -83,7 +95,7 @@ $(BUILD)/calf.elf: $(KERNEL_OBJS) $(BUILD)/linker.ld $(BUILD)/objects
 $(BUILD)/calf: $(BUILD)/calf.elf
 	@$(OBJCOPY) --strip-debug $< $@
 
--include $(KERNEL_OBJS:.o=.d) $(BUILD)/linker.d $(BUILD)/include/offsets.d
+-include $(KERNEL_OBJS:.o=.d) $(BUILD)/vdso.d $(BUILD)/linker.d $(BUILD)/include/offsets.d
 
 define COMPILE_COMMAND_
 {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) -c $(1)"},

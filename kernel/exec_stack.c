@@ -8,9 +8,11 @@
 #include "kernel/lib/string.h"
 #include "kernel/random.h"
 #include "kernel/task.h"
+#include "kernel/vdso.h"
 #include "mm/mman.h"
 
 #define STACK_EXTRA (128 * 1024ull) /* mapped below what is filled in */
+#define TABLE_SPAN  BIT(21)	    /* bytes that one page table maps */
 
 enum {
 	AT_NULL = 0,
@@ -32,6 +34,7 @@ enum {
 	AT_RANDOM = 25,
 	AT_HWCAP2 = 26,
 	AT_EXECFN = 31,
+	AT_SYSINFO_EHDR = 33,
 	AT_MINSIGSTKSZ = 51,
 };
 
@@ -56,6 +59,7 @@ static unsigned fill_auxv(struct exec_stack *s, vaddr_t platform_at, vaddr_t ran
 	const struct elf_image *i = s->image;
 	struct auxv v = {mm_auxv(s->mm), 0};
 
+	aux(&v, AT_SYSINFO_EHDR, s->mm->vdso);
 	aux(&v, AT_MINSIGSTKSZ, arch_signal_frame_size());
 	aux(&v, AT_HWCAP, arch_hwcap());
 	aux(&v, AT_PAGESZ, PAGE_SIZE);
@@ -135,22 +139,37 @@ static int fill_stack(struct exec_stack *s, vaddr_t top)
 	return err;
 }
 
+/*
+ * Where the stack's area ends, and the vDSO's begins: below the same page table as the stack's first
+ * page, which fork copies anyhow.
+ */
+static vaddr_t choose_top(const struct mm *mm)
+{
+	vaddr_t top = USER_END - vdso_size();
+
+	if (!mm->no_aslr)
+		top -= random_u64() % BIT(22) * PAGE_SIZE;
+	if ((top - 1) / TABLE_SPAN != (top + vdso_size() - 1) / TABLE_SPAN)
+		top = ALIGN_UP(top, TABLE_SPAN) - vdso_size();
+	return top;
+}
+
 int exec_build_stack(struct exec_stack *s)
 {
 	struct mm *mm = s->mm;
-	vaddr_t top = USER_END, area_top = USER_END;
+	vaddr_t area_top = choose_top(mm), top = area_top;
 	u64 size;
 	long err;
 
-	if (!mm->no_aslr) {
-		area_top -= random_u64() % BIT(22) * PAGE_SIZE;
-		top = area_top - (random_u64() & 0x1ff0);
-	}
+	if (!mm->no_aslr)
+		top -= random_u64() & 0x1ff0;
 	size =
 	    ALIGN_UP(s->args->len + (s->args->argc + s->args->envc) * sizeof(u64) + 2 * PAGE_SIZE,
 		     PAGE_SIZE) +
 	    STACK_EXTRA;
 	err = mm_map_stack(mm, area_top, size);
+	if (!err)
+		err = vdso_map(mm, area_top);
 	if (!err && s->image->exec_stack)
 		err = mm_mprotect(mm, area_top - size, size, PROT_READ | PROT_WRITE | PROT_EXEC);
 	return err ? (int)err : fill_stack(s, top);

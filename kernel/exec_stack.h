@@ -13,5 +13,5 @@ struct exec_stack {
 	vaddr_t sp;	/* result: where argc lies */
 };
 
-/* Maps and fills the stack; sets mm's marks of it and its auxiliary vector. 0 or -ENOMEM. */
+/* Maps and fills the stack, and maps the vDSO above it; sets mm's marks of it and its auxiliary vector. 0 or -ENOMEM. */
 int exec_build_stack(struct exec_stack *s);

@@ -13,6 +13,7 @@
 #include "kernel/net/socket.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
+#include "kernel/vdso.h"
 
 #define MAX_INIT_WORDS 64
 
@@ -119,6 +120,7 @@ void kernel_main(u32 magic, u32 tags)
 	set_randomize();
 	task_init();
 	fs_init();
+	vdso_init();
 	proc_init();
 	sock_init();
 	cpu_start_others();

@@ -6,9 +6,11 @@
 #include "arch/clock.h"
 
 #include "arch/cpu.h"
+#include "arch/vdso.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/clock.h"
 #include "arch/x86_64/io.h"
+#include "arch/x86_64/vdso/data.h"
 #include "kernel/log.h"
 
 #define PIT_HZ	      1193182ull
@@ -24,7 +26,8 @@
 static u64 tsc_base;
 static u64 tsc_mult; /* ns = ticks * tsc_mult >> 32 */
 static u64 tsc_hz;
-static s64 wall_offset_ns; /* wall clock minus clock_ns() */
+static s64 wall_offset_ns;	    /* wall clock minus clock_ns() */
+static struct vdso_data *vdso_data; /* what user mode reads of these; NULL: not there yet */
 
 static u16 pit_read(void)
 {
@@ -109,7 +112,17 @@ u64 clock_wall_ns(void)
 
 void clock_set_wall_ns(u64 ns)
 {
-	wall_offset_ns = (s64)(ns - clock_ns());
+	s64 offset = (s64)(ns - clock_ns());
+
+	__atomic_store_n(&wall_offset_ns, offset, __ATOMIC_RELAXED);
+	if (vdso_data)
+		__atomic_store_n(&vdso_data->wall_offset_ns, offset, __ATOMIC_RELAXED);
+}
+
+void arch_vdso_data(void *page)
+{
+	vdso_data = page;
+	*vdso_data = (struct vdso_data){tsc_base, tsc_mult, wall_offset_ns};
 }
 
 u64 clock_tsc_hz(void)

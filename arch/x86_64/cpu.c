@@ -56,7 +56,7 @@ extern const struct smap_site smap_sites_start[], smap_sites_end[];
 struct percpu percpus[MAX_CPUS];
 static struct {
 	struct tss tss;
-	u64 gdt[10];
+	u64 gdt[GDT_SIZE];
 } __aligned(64) tables[MAX_CPUS];
 static struct gate idt[256];
 /* CPU 0's, there before anything can be allocated. */
@@ -74,9 +74,9 @@ void cpu_init_early(void)
 	wrmsr(MSR_GS_BASE, (u64)p);
 }
 
-static void init_gdt(u64 *gdt, struct tss *tss)
+static void init_gdt(u64 *gdt, struct tss *tss, u32 cpu)
 {
-	struct table_pointer ptr = {10 * sizeof(u64) - 1, (u64)gdt};
+	struct table_pointer ptr = {GDT_SIZE * sizeof(u64) - 1, (u64)gdt};
 	u64 base = (u64)tss;
 
 	gdt[KERNEL_CS / 8] = 0x00af9b000000ffff;
@@ -86,6 +86,7 @@ static void init_gdt(u64 *gdt, struct tss *tss)
 	gdt[TSS_SEL / 8] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
 			   (base >> 24 & 0xff) << 56;
 	gdt[TSS_SEL / 8 + 1] = base >> 32;
+	gdt[CPU_SEL / 8] = 0x0040f10000000000 | cpu;
 	tss->iomap = sizeof(*tss); /* no ports for user mode */
 	__asm__ volatile("lgdt %0\n\t"
 			 "pushq %1\n\t"
@@ -184,7 +185,7 @@ static void init_syscall(void)
 
 static void load_tables(u32 cpu)
 {
-	init_gdt(tables[cpu].gdt, &tables[cpu].tss);
+	init_gdt(tables[cpu].gdt, &tables[cpu].tss, cpu);
 	wrmsr(MSR_GS_BASE, (u64)&percpus[cpu]);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 }

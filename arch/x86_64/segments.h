@@ -9,7 +9,9 @@
 #define USER_CS32 0x23 /* what STAR names; SYSRET adds 8 and 16 */
 #define USER_DS	  0x2b
 #define USER_CS	  0x33
-#define TSS_SEL	  0x40
+#define TSS_SEL	  0x40 /* two entries */
+#define CPU_SEL	  0x53 /* its limit is the CPU's number: user mode asks by LSL */
+#define GDT_SIZE  11
 
 /* Stacks of the interrupt stack table (SDM volume 3, section 6.14.5). */
 #define IST_NMI 1

@@ -30,10 +30,18 @@ struct area_copy {
 	const char *name; /* of an area without a file; may be NULL */
 };
 
-static const char *area_name(const struct mm *mm, const struct area *a)
+/* The vDSO's file is nobody's to see. */
+static const char *vdso_name(const struct mm *mm, const struct area *a)
 {
 	if (mm->vdso && a->start == mm->vdso)
 		return "[vdso]";
+	if (mm->vdso && a->end == mm->vdso && a->file)
+		return "[vvar]";
+	return NULL;
+}
+
+static const char *area_name(const struct mm *mm, const struct area *a)
+{
 	if (a->start < mm->brk && a->end > mm->brk_start)
 		return "[heap]";
 	if (a->start <= mm->stack_start && a->end >= mm->stack_start)
@@ -105,9 +113,11 @@ static bool area_copy_at(struct mm *mm, vaddr_t va, struct area_copy *copy, stru
 		copy->start = max(a->start, va);
 		copy->end = a->end;
 		copy->flags = a->flags;
-		copy->file = a->file ? file_get(a->file) : NULL;
-		copy->pgoff = a->file ? a->pgoff + ((copy->start - a->start) >> PAGE_SHIFT) : 0;
-		copy->name = a->file ? NULL : area_name(mm, a);
+		copy->name = vdso_name(mm, a);
+		copy->file = a->file && !copy->name ? file_get(a->file) : NULL;
+		copy->pgoff = copy->file ? a->pgoff + ((copy->start - a->start) >> PAGE_SHIFT) : 0;
+		if (!a->file)
+			copy->name = area_name(mm, a);
 		*more = area_next(a) != NULL;
 		if (sum) {
 			sum->in_locked = a->flags & VM_LOCKED;
