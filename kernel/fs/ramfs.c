@@ -454,7 +454,8 @@ int ram_fill(struct super_block *sb, const char *options)
 	rs->shmem = tmpfs;
 	sb->private = rs;
 	sb->ops = &ram_super_ops;
-	sb->magic = tmpfs ? TMPFS_MAGIC : RAMFS_MAGIC;
+	/* Linux makes the first root and /dev of tmpfs, too: they say what room they have. */
+	sb->magic = strcmp(sb->type->name, "ramfs") ? TMPFS_MAGIC : RAMFS_MAGIC;
 	sb->max_bytes = o.max_pages * PAGE_SIZE;
 	i = ram_inode(sb, NULL, S_IFDIR | o.mode, 0, NULL);
 	if (!IS_ERR(i)) {
