@@ -30,6 +30,7 @@ enum lock_rank {
 	LOCK_FS,	/* a process's root, working directory, umask */
 	LOCK_DENTRY,	/* the trees of names and of mounts */
 	LOCK_ADVISORY,	/* the advisory locks of all files */
+	LOCK_PTYS,	/* the table of pseudo-terminals */
 	LOCK_TTY,	/* a terminal's line discipline and buffers */
 	LOCK_IPC,	/* a kind of System V IPC: its objects, by id */
 	LOCK_TIMERFD,	/* the timers that are files */

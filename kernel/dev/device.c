@@ -1,6 +1,7 @@
 /* Character devices by number, and the nodes in /dev. */
 #include "kernel/dev/device.h"
 
+#include "kernel/dev/tty.h"
 #include "kernel/fs/fs_internal.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
@@ -76,6 +77,7 @@ static const struct node nodes[] = {
     {"urandom", S_IFCHR | 0666, 1, 9, NULL},
     {"kmsg", S_IFCHR | 0644, 1, 11, NULL},
     {"tty", S_IFCHR | 0666, 5, 0, NULL},
+    {"ptmx", S_IFCHR | 0666, 5, 2, NULL},
     {"console", S_IFCHR | 0600, 5, 1, NULL},
     {"tty0", S_IFCHR | 0620, 4, 0, NULL},
     {"ttyS0", S_IFCHR | 0660, 4, 64, NULL},
@@ -84,6 +86,7 @@ static const struct node nodes[] = {
     {"stdout", S_IFLNK | 0777, 0, 0, "/proc/self/fd/1"},
     {"stderr", S_IFLNK | 0777, 0, 0, "/proc/self/fd/2"},
     {"shm", S_IFDIR | 01777, 0, 0, NULL},
+    {"pts", S_IFDIR | 0755, 0, 0, NULL},
 };
 
 static int add_node(struct dentry *dir, const struct node *n)
@@ -132,6 +135,7 @@ void device_init(void)
 	mem_devices_init();
 	tty_init();
 	fs_register(&devtmpfs);
+	pty_init();
 	/* The nodes are in the root too, so that programs find a console with no mount at all. */
 	if (kernel_mknod("/dev", S_IFDIR | 0755, 0, NULL) ||
 	    path_lookup(AT_FDCWD, "/dev", LOOKUP_DIRECTORY, &dev) || populate(dev.dentry))

@@ -65,7 +65,7 @@ void tty_open_controlling(struct tty *tty)
 	struct process *p = current->proc;
 
 	spin_lock(&tasks_lock);
-	if (p->pid == p->sid && !p->tty && !tty->session)
+	if (p->pid == p->sid && !p->tty && !tty->session && !READ_ONCE(tty->hung_up))
 		take_terminal(tty);
 	spin_unlock(&tasks_lock);
 }
@@ -81,7 +81,9 @@ static long set_controlling(struct tty *tty, bool steal)
 		spin_unlock(&tasks_lock);
 		return 0;
 	}
-	if (p->pid != p->sid || p->tty)
+	if (READ_ONCE(tty->hung_up))
+		err = -EIO; /* it was set before tty_hang_up() */
+	else if (p->pid != p->sid || p->tty)
 		err = -EPERM;
 	else if (tty->session && !(steal && current->cred.euid == 0))
 		err = -EPERM;
@@ -92,6 +94,22 @@ static long set_controlling(struct tty *tty, bool steal)
 	}
 	spin_unlock(&tasks_lock);
 	return err;
+}
+
+void tty_hang_up(struct tty *tty)
+{
+	struct process *leader;
+	s32 session;
+
+	spin_lock(&tasks_lock);
+	session = tty->session;
+	leave_session(tty);
+	leader = session ? process_lookup(session) : NULL;
+	if (leader) {
+		signal_process(leader, SIGHUP, NULL);
+		signal_process(leader, SIGCONT, NULL);
+	}
+	spin_unlock(&tasks_lock);
 }
 
 void tty_session_end(struct process *leader)

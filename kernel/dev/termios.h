@@ -113,7 +113,11 @@ struct winsize {
 #define TIOCGETD     0x5424
 #define TCSBRKP	     0x5425
 #define TIOCGSID     0x5429
+#define TIOCGPTN     0x80045430u
+#define TIOCSPTLCK   0x40045431u
 #define TIOCGDEV     0x80045432u
+#define TIOCGPTLCK   0x80045439u
+#define TIOCGPTPEER  0x5441
 #define TCGETS2	     0x802c542au
 #define TCSETS2	     0x402c542bu
 #define TCSETSW2     0x402c542cu

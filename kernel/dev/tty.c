@@ -16,29 +16,43 @@
 #include "kernel/panic.h"
 #include "kernel/task.h"
 
-#define CHUNK 256
+#define CHUNK	   256
+#define INPUT_SIZE 16384 /* bytes that may wait for the line discipline */
 
 struct tty console_tty;
+
+/* From the interrupt handler, which alone moves head, to the input task, which alone moves tail. */
+static struct {
+	u32 head, tail;
+	u8 bytes[INPUT_SIZE];
+} serial_in;
 
 /* ---- input ---- */
 
 /* In the interrupt. A ring that is full drops the byte, as a line without flow control does. */
 static void receive(u8 c)
 {
-	struct tty *tty = &console_tty;
-	u32 head = tty->in_head;
+	u32 head = serial_in.head;
 
-	if (head - atomic_load_acquire(&tty->in_tail) == TTY_INPUT_SIZE)
+	if (head - atomic_load_acquire(&serial_in.tail) == INPUT_SIZE)
 		return;
-	tty->in[head % TTY_INPUT_SIZE] = c;
-	atomic_store_release(&tty->in_head, head + 1);
-	waitq_wake_all(&tty->in_wait);
+	serial_in.bytes[head % INPUT_SIZE] = c;
+	atomic_store_release(&serial_in.head, head + 1);
+	waitq_wake_all(&console_tty.in_wait);
 }
 
 /* There is input that the line discipline can take: a reader makes room. */
 static bool input_waits(struct tty *tty)
 {
-	return atomic_load_acquire(&tty->in_head) != tty->in_tail && ldisc_has_room(&tty->ldisc);
+	return atomic_load_acquire(&serial_in.head) != serial_in.tail &&
+	       ldisc_has_room(&tty->ldisc);
+}
+
+void tty_input_done(struct tty *tty)
+{
+	tty_send_signals(tty);
+	waitq_wake_all(&tty->read_wait);
+	waitq_wake_all(&tty->write_wait);
 }
 
 /* Takes what the ring holds through the line discipline. */
@@ -46,13 +60,11 @@ static void take_input(struct tty *tty)
 {
 	spin_lock(&tty->lock);
 	while (input_waits(tty)) {
-		ldisc_input(&tty->ldisc, tty->in[tty->in_tail % TTY_INPUT_SIZE]);
-		atomic_store_release(&tty->in_tail, tty->in_tail + 1);
+		ldisc_input(&tty->ldisc, serial_in.bytes[serial_in.tail % INPUT_SIZE]);
+		atomic_store_release(&serial_in.tail, serial_in.tail + 1);
 	}
 	spin_unlock(&tty->lock);
-	tty_send_signals(tty);
-	waitq_wake_all(&tty->read_wait);
-	waitq_wake_all(&tty->write_wait);
+	tty_input_done(tty);
 }
 
 static void input_task(void *arg)
@@ -89,6 +101,8 @@ static long wait_input(struct tty *tty, struct file *f, size_t want, bool first)
 
 	if (readable(tty, time && vmin && !first ? 1 : at_least))
 		return 1;
+	if (READ_ONCE(tty->hung_up))
+		return 0;
 	if (f->flags & O_NONBLOCK)
 		return readable(tty, 1) ? 1 : -EAGAIN;
 	if (!canon && !vmin && !time)
@@ -99,7 +113,7 @@ static long wait_input(struct tty *tty, struct file *f, size_t want, bool first)
 	if (!canon && time)
 		at_least = readable(tty, 1) ? tty->ldisc.head - tty->ldisc.tail + 1 : 1;
 	err = wait_event_until(&tty->read_wait, WAIT_INTERRUPTIBLE, deadline,
-			       readable(tty, at_least) ||
+			       readable(tty, at_least) || READ_ONCE(tty->hung_up) ||
 				   canon != (bool)(tty->ldisc.t.lflag & ICANON));
 	return err == 0 ? 1 : err == -ETIMEDOUT ? 0 : err;
 }
@@ -182,30 +196,49 @@ static void to_console(struct ldisc *l, const char *s, size_t n)
 	console_write(s, n);
 }
 
-static void note_signal(struct ldisc *l, int sig)
+void tty_note_signal(struct ldisc *l, int sig)
 {
 	container_of(l, struct tty, ldisc)->signals |= 1u << sig;
 }
 
-static const struct ldisc_ops ldisc_ops = {.output = to_console, .signal = note_signal};
+static const struct ldisc_ops ldisc_ops = {.output = to_console, .signal = tty_note_signal};
 
-/* Writes one chunk unless ^S has stopped output: 0, or an errno. */
+/* Output cannot go on. Under tty->lock. */
+static bool output_waits(const struct tty *tty, size_t n)
+{
+	return tty->ldisc.stopped || (tty->pty && !pty_has_room(tty->pty, n));
+}
+
+static bool may_write(struct tty *tty, size_t n)
+{
+	bool yes;
+
+	spin_lock(&tty->lock);
+	yes = tty->hung_up || !output_waits(tty, n);
+	spin_unlock(&tty->lock);
+	return yes;
+}
+
+/* Writes one chunk once output may go on: 0, or an errno. */
 static long write_chunk(struct tty *tty, struct file *f, const char *s, size_t n)
 {
 	for (;;) {
-		bool stopped;
+		bool waits, hung_up;
 		long err;
 
 		spin_lock(&tty->lock);
-		stopped = tty->ldisc.stopped;
-		if (!stopped)
+		hung_up = tty->hung_up;
+		waits = output_waits(tty, n);
+		if (!waits && !hung_up)
 			ldisc_output(&tty->ldisc, s, n);
 		spin_unlock(&tty->lock);
-		if (!stopped)
+		if (hung_up)
+			return -EIO;
+		if (!waits)
 			return 0;
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		err = wait_event(&tty->write_wait, !READ_ONCE(tty->ldisc.stopped));
+		err = wait_event(&tty->write_wait, may_write(tty, n));
 		if (err)
 			return err;
 	}
@@ -333,7 +366,7 @@ static long flow_control(struct tty *tty, u64 action)
 	} else {
 		c = (char)tty->ldisc.t.cc[action == 2 ? VSTOP : VSTART];
 		if (c)
-			console_write(&c, 1);
+			tty->ldisc.ops->output(&tty->ldisc, &c, 1);
 	}
 	spin_unlock(&tty->lock);
 	waitq_wake_all(&tty->write_wait);
@@ -362,14 +395,12 @@ static long type_char(struct tty *tty, const u8 __user *arg)
 	spin_lock(&tty->lock);
 	ldisc_input(&tty->ldisc, c);
 	spin_unlock(&tty->lock);
-	tty_send_signals(tty);
-	waitq_wake_all(&tty->read_wait);
+	tty_input_done(tty);
 	return 0;
 }
 
-static long tty_ioctl(struct file *f, u32 cmd, u64 arg)
+long tty_ioctl_on(struct tty *tty, u32 cmd, u64 arg)
 {
-	struct tty *tty = file_tty(f);
 	void __user *p = (void __user *)arg;
 
 	switch (cmd) {
@@ -409,6 +440,13 @@ static long tty_ioctl(struct file *f, u32 cmd, u64 arg)
 	}
 }
 
+static long tty_ioctl(struct file *f, u32 cmd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+
+	return READ_ONCE(tty->hung_up) ? -EIO : tty_ioctl_on(tty, cmd, arg);
+}
+
 static u32 tty_poll(struct file *f, struct poll_table *pt)
 {
 	struct tty *tty = file_tty(f);
@@ -421,8 +459,10 @@ static u32 tty_poll(struct file *f, struct poll_table *pt)
 	min = tty->ldisc.t.cc[VTIME] ? 1 : tty->ldisc.t.cc[VMIN];
 	if (ldisc_readable(&tty->ldisc, min))
 		ready |= POLLIN | POLLRDNORM;
-	if (!tty->ldisc.stopped)
+	if (!output_waits(tty, 1))
 		ready |= POLLOUT | POLLWRNORM;
+	if (tty->hung_up)
+		ready |= POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP;
 	spin_unlock(&tty->lock);
 	return ready;
 }
@@ -438,33 +478,58 @@ static int tty_open(struct inode *i, struct file *f)
 	return 0;
 }
 
+static struct tty *tty_current(void)
+{
+	struct tty *tty;
+
+	spin_lock(&tasks_lock);
+	tty = current->proc->tty;
+	/* A terminal leaves its processes, under this lock, before it goes. */
+	if (tty && tty->pty)
+		pty_slave_get(tty->pty);
+	spin_unlock(&tasks_lock);
+	return tty;
+}
+
 /* /dev/tty: the caller's controlling terminal. */
 static int current_tty_open(struct inode *i, struct file *f)
 {
 	(void)i;
-	spin_lock(&tasks_lock);
-	f->private = current->proc->tty;
-	spin_unlock(&tasks_lock);
+	f->private = tty_current();
 	return f->private ? 0 : -ENXIO;
 }
 
-#define TTY_OPS .read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .poll = tty_poll
+static void tty_release(struct file *f)
+{
+	if (file_tty(f)->pty)
+		pty_slave_put(file_tty(f)->pty);
+}
 
+#define TTY_OPS                                                                     \
+	.read = tty_read, .write = tty_write, .ioctl = tty_ioctl, .poll = tty_poll, \
+	.release = tty_release
+
+const struct file_ops tty_slave_ops = {TTY_OPS};
 static const struct file_ops tty_ops = {TTY_OPS, .open = tty_open};
 static const struct file_ops current_tty_ops = {TTY_OPS, .open = current_tty_open};
+
+void tty_setup(struct tty *tty, const struct ldisc_ops *ops, u64 dev)
+{
+	spin_init(&tty->lock, LOCK_TTY);
+	ldisc_init(&tty->ldisc, ops);
+	waitq_init(&tty->read_wait);
+	waitq_init(&tty->write_wait);
+	waitq_init(&tty->in_wait);
+	rwsem_init(&tty->read_lock, LOCK_TTY_READ);
+	tty->dev = dev;
+}
 
 void tty_init(void)
 {
 	struct tty *tty = &console_tty;
 	struct task *t;
 
-	spin_init(&tty->lock, LOCK_TTY);
-	ldisc_init(&tty->ldisc, &ldisc_ops);
-	waitq_init(&tty->read_wait);
-	waitq_init(&tty->write_wait);
-	waitq_init(&tty->in_wait);
-	rwsem_init(&tty->read_lock, LOCK_TTY_READ);
-	tty->dev = dev_make(4, 64);
+	tty_setup(tty, &ldisc_ops, dev_make(4, 64));
 	chrdev_register(4, 0, 1, "tty", &tty_ops);
 	chrdev_register(4, 64, 1, "ttyS", &tty_ops);
 	chrdev_register(5, 0, 1, "/dev/tty", &current_tty_ops);

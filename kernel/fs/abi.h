@@ -119,6 +119,7 @@
 /* f_type of statfs(2) */
 #define RAMFS_MAGIC   0x858458f6u
 #define TMPFS_MAGIC   0x01021994u
+#define DEVPTS_MAGIC  0x00001cd1u
 #define PROC_MAGIC    0x9fa0u
 #define SYSFS_MAGIC   0x62656572u
 #define PIPEFS_MAGIC  0x50495045u
