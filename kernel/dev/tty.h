@@ -36,7 +36,10 @@ void tty_note_signal(struct ldisc *l, int sig);
 void tty_input_done(struct tty *tty);
 /* The operations of whatever has the terminal's own side open; f->private is the tty. */
 extern const struct file_ops tty_slave_ops;
-/* Its ioctls, from either side. */
+
+/* ---- tty_ioctl.c ---- */
+
+/* An ioctl from either side: of the terminal itself, or of a master. */
 long tty_ioctl_on(struct tty *tty, u32 cmd, u64 arg);
 
 /* ---- pty.c ---- */
