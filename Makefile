@@ -192,6 +192,7 @@ help:
 	@echo "make iso        an ISO that boots by BIOS and UEFI: INITRD=file CMDLINE='...' ISO=file"
 	@echo "make qemu       boots ISO=file: SMP=n MEM=2G UEFI=1 QEMUFLAGS='...'; status 0 after power-off"
 	@echo "make debug      the same, stopped, waiting for gdb on port 1234"
+	@echo "make rootfs     an initrd of Debian's packages: PACKAGES='bash python3' ROOTFS=build/rootfs.cpio"
 	@echo "make deps       installs the programs that all this needs (Debian, Ubuntu; elsewhere names them)"
 	@echo "make check-locks  has clang check that what a lock guards is used under it (LOCKS_CC=clang-22)"
 	@echo "make sparse     checks user pointers with sparse; make check-style, make format: clang-format"

@@ -1,4 +1,4 @@
-# The tests: host tests in tests/unit, what clang must refuse in tests/locks, a model in tests/model, QEMU tests in tests/boot. Included by the Makefile.
+# The tests: host tests in tests/unit, what clang must refuse in tests/locks, a model in tests/model, QEMU tests in tests/boot and tests/real. Included by the Makefile.
 BUILD ?= build
 MUSL_CC ?= musl-gcc
 GLIBC_CC ?= gcc
@@ -8,6 +8,7 @@ JOBS ?= 2
 
 include tests/unit/build.mk
 include tests/bench/build.mk
+include tests/real/build.mk
 
 # --- tests/boot ---------------------------------------------------------------------------------
 
@@ -54,13 +55,14 @@ BENCH_CASES ?= tests/bench
 
 # The unit binaries and each test on each machine are pytest cases, so its last line counts all.
 PYTEST_RUN = LOCKS_CC=$(LOCKS_CC) CALF_BUILD=$(BUILD) CALF_UNIT=$(UNIT_OUT) CALF_TSAN=$(TSAN_OUT) $(PYTEST) -c tests/boot/pytest.ini \
-	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit tests/locks tests/model $(BENCH_CASES)
+	-n $(JOBS) $(if $(K),-k '$(K)') $(PYTESTFLAGS) tests/boot tests/unit tests/locks tests/model tests/real \
+	$(BENCH_CASES)
 
 # The builds take what make was given, and $(JOBS) where it was given nothing.
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
 .PHONY: test test-all test-build
-test-build: all check-locks debug-build unit-build tsan-build fuzz-build boot-progs $(BENCH_OUT)/micro
+test-build: all check-locks debug-build unit-build tsan-build fuzz-build boot-progs real-roots $(BENCH_OUT)/micro
 
 # Some machines boot the kernel that checks itself.
 .PHONY: debug-build

@@ -1,0 +1,22 @@
+# Root file systems out of Debian's packages: `make rootfs PACKAGES="..."`, and those that tests/real boots.
+WITHOUT ?=
+PACKAGES ?= bash coreutils grep sed gawk mawk tar gzip findutils diffutils procps
+ROOTFS ?= build/rootfs.cpio
+
+REAL_DIR := build/tests/real
+REAL_tools := bash dash coreutils grep sed gawk mawk tar gzip findutils diffutils procps util-linux bsdutils bsdextrautils mount libc-bin
+REAL_WITHOUT_tools := usr/lib/*/gconv usr/lib/*/perl usr/share/perl usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb*
+REAL_languages := python3 perl-base sqlite3 tcc libc6-dev dash coreutils sed
+REAL_WITHOUT_languages := usr/lib/*/gconv usr/lib/*.a usr/lib/*/libcrypto* usr/lib/*/libdb* usr/include/linux/*/*
+REAL_ROOTS := $(REAL_DIR)/tools.cpio $(REAL_DIR)/languages.cpio
+
+$(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
+	@mkdir -p $(@D)
+	@echo "  ROOTFS  $@"
+	@WITHOUT="$(REAL_WITHOUT_$*)" tests/real/rootfs.sh $@ build/user/init $(REAL_$*)
+
+.PHONY: rootfs real-roots
+rootfs: build/user/init
+	@WITHOUT="$(WITHOUT)" tests/real/rootfs.sh $(ROOTFS) build/user/init $(PACKAGES)
+	@echo "$(ROOTFS) is made; make run INITRD=$(ROOTFS) boots it"
+real-roots: $(REAL_ROOTS) $(LINUX)

@@ -1,0 +1,109 @@
+"""
+Programs out of Debian's packages, not a byte changed: each script of `scripts/` runs on Calf and on
+Debian's Linux, in the same root file system, and must say the same, byte for byte, on both.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "boot"))
+
+from conftest import LINUX_CMDLINE, make_iso  # noqa: E402
+from initrd import Initrd  # noqa: E402
+from machine import Machine  # noqa: E402
+from matrix import LINUX, PROGS, ROOT, SCRATCH  # noqa: E402
+import tap  # noqa: E402
+
+ROOTS = ROOT / "build" / "tests" / "real"
+
+# Root file systems (build.mk has what is in each), and the scripts that run in them.
+SCRIPTS = {
+    "tools": ("shells", "files", "text", "archives", "system"),
+    "languages": ("python", "perl", "sqlite", "tcc"),
+}
+# Machines, and what they boot with; None: Linux.
+MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
+TIMEOUT, IDLE = 600, 200
+
+
+def overlay(root, name):
+    """The root file system, with the runner as /init and the scripts as its programs, as one initrd."""
+    base = ROOTS / f"{root}.cpio"
+    if not base.exists():
+        pytest.fail(f"{base} is not there: `make real-roots` fetches Debian's packages", pytrace=False)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    archive = Initrd()
+    archive.file("init", PROGS / "runner")
+    for script in SCRIPTS[root]:
+        archive.file(f"progs/{script}", HERE / "scripts" / script)
+    archive.text("tests.list", "\n".join(SCRIPTS[root]) + "\n")
+    path = SCRATCH / f"{name}.cpio"
+    path.write_bytes(base.read_bytes() + archive.bytes())
+    return path
+
+
+def boot(root, machine):
+    name = f"real-{root}-{machine}"
+    initrd = overlay(root, f"{name}-{os.getpid()}")
+    if MACHINES[machine] is None:
+        it = Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, memory="1G")
+    else:
+        level, smp = MACHINES[machine]
+        iso = make_iso(f"{name}-{os.getpid()}", initrd, f"fork_share={level} loglevel=4")
+        it = Machine(iso=iso, memory="1G", smp=smp)
+    outcome = it.run(TIMEOUT, IDLE)
+    (SCRATCH / f"{name}.log").write_text(outcome.text)
+    initrd.unlink()
+    (SCRATCH / f"{name}-{os.getpid()}.iso").unlink(missing_ok=True)
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def booted():
+    """Outcomes by root file system and machine, each booted at first need."""
+    outcomes = {}
+
+    def get(root, machine):
+        if (root, machine) not in outcomes:
+            outcomes[root, machine] = boot(root, machine)
+        return outcomes[root, machine]
+
+    return get
+
+
+# Those of one root file system are one worker's, so that Linux boots once for each.
+@pytest.mark.parametrize(
+    "root,script,machine",
+    [
+        pytest.param(root, script, machine, marks=pytest.mark.xdist_group(f"real-{root}"))
+        for root, scripts in SCRIPTS.items()
+        for machine in MACHINES
+        for script in scripts
+    ],
+)
+def test_says_what_it_says_on_linux(booted, root, script, machine):
+    outcome = booted(root, machine)
+    program = tap.parse(outcome.text).get(script)
+    assert program and program.status is not None, f"{script} did not end: {outcome}"
+    expected = tap.parse(booted(root, "linux").text)[script]
+    assert program.text == expected.text
+    assert program.status == 0, "\n".join(program.text)
+    assert program.audit in ("good", "none")
+    assert program.frames == 0, f"the ledger of frames is off by {program.frames}"
+
+
+@pytest.mark.parametrize(
+    "root,machine",
+    [
+        pytest.param(root, machine, marks=pytest.mark.xdist_group(f"real-{root}"))
+        for root in SCRIPTS
+        for machine in MACHINES
+    ],
+)
+def test_powers_off(booted, root, machine):
+    outcome = booted(root, machine)
+    assert outcome.good and tap.finished(outcome.text), outcome
