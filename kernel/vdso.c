@@ -56,3 +56,10 @@ int vdso_map(struct mm *mm, vaddr_t at)
 	mm->vdso = at + PAGE_SIZE;
 	return 0;
 }
+
+const char *vdso_area_name(const struct file *f, u64 pgoff)
+{
+	if (f != vdso_file)
+		return NULL;
+	return pgoff ? "[vdso]" : "[vvar]";
+}

@@ -8,6 +8,7 @@
 #include "kernel/errno.h"
 #include "kernel/fs/proc.h"
 #include "kernel/lib/string.h"
+#include "kernel/vdso.h"
 #include "mm/area.h"
 
 #define SUM_STEP    (1ull << 30) /* bytes that are looked at in one go */
@@ -27,18 +28,8 @@ struct area_copy {
 	u64 pgoff;
 	u32 flags;
 	struct file *file;
-	const char *name; /* of an area without a file; may be NULL */
+	const char *name; /* of an area whose file is none, or the kernel's own; may be NULL */
 };
-
-/* The vDSO's file is nobody's to see. */
-static const char *vdso_name(const struct mm *mm, const struct area *a)
-{
-	if (mm->vdso && a->start == mm->vdso)
-		return "[vdso]";
-	if (mm->vdso && a->end == mm->vdso && a->file)
-		return "[vvar]";
-	return NULL;
-}
 
 static const char *area_name(const struct mm *mm, const struct area *a)
 {
@@ -113,11 +104,9 @@ static bool area_copy_at(struct mm *mm, vaddr_t va, struct area_copy *copy, stru
 		copy->start = max(a->start, va);
 		copy->end = a->end;
 		copy->flags = a->flags;
-		copy->name = vdso_name(mm, a);
+		copy->name = a->file ? vdso_area_name(a->file, a->pgoff) : area_name(mm, a);
 		copy->file = a->file && !copy->name ? file_get(a->file) : NULL;
 		copy->pgoff = copy->file ? a->pgoff + ((copy->start - a->start) >> PAGE_SHIFT) : 0;
-		if (!a->file)
-			copy->name = area_name(mm, a);
 		*more = area_next(a) != NULL;
 		if (sum) {
 			sum->in_locked = a->flags & VM_LOCKED;

@@ -155,6 +155,20 @@ TEST(object)
 	CHECK(!strcmp(r.perms, "r--p"));
 }
 
+/* What lies there later is called what it is. */
+TEST(unmapped)
+{
+	char *at = (char *)vdso();
+	struct region r;
+
+	REQUIRE(region_at(at, &r));
+	EQ(munmap(at, r.end - r.start), 0);
+	CHECK(!region_at(at, &r));
+	EQ(mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), at);
+	REQUIRE(region_at(at, &r));
+	CHECK(!strstr(r.name, "vdso"));
+}
+
 TEST(clocks_are_the_calls)
 {
 	static const int clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI};
