@@ -70,6 +70,9 @@ class Machine:
     # Time passes by instructions, four nanoseconds each, and idle time at once: what is timed in the
     # machine does not depend on how busy its host is.
     counted: bool = False
+    # The ISO in an AHCI drive: the firmware reads it several times as fast as the plain one's, which
+    # counts where it is large.
+    ahci: bool = False
     extra: list = field(default_factory=list)
 
     def arguments(self, scratch):
@@ -84,7 +87,10 @@ class Machine:
             code = first_existing(OVMF_CODE)
             args += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}"]
             args += ["-drive", f"if=pflash,unit=1,format=raw,file={variables}"]
-        if self.iso:
+        if self.iso and self.ahci:
+            args += ["-device", "ahci,id=ahci", "-device", "ide-cd,bus=ahci.0,drive=cd", "-boot", "d"]
+            args += ["-drive", f"if=none,id=cd,media=cdrom,readonly=on,file={self.iso}"]
+        elif self.iso:
             args += ["-cdrom", self.iso, "-boot", "d"]
         if self.kernel:
             args += ["-kernel", self.kernel, "-append", self.cmdline]

@@ -54,7 +54,7 @@ def boot(root, machine):
     else:
         level, smp = MACHINES[machine]
         iso = make_iso(f"{name}-{os.getpid()}", initrd, f"fork_share={level} loglevel=4")
-        it = Machine(iso=iso, memory="1G", smp=smp)
+        it = Machine(iso=iso, memory="1G", smp=smp, ahci=True)
     outcome = it.run(TIMEOUT, IDLE)
     (SCRATCH / f"{name}.log").write_text(outcome.text)
     initrd.unlink()
