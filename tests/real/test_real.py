@@ -28,6 +28,9 @@ SCRIPTS = {
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
 TIMEOUT, IDLE = 600, 200
+# Frames that a script's ledger may be off by with two CPUs: it depends on who was first which slab an
+# object that stays lies in (see slack() in tests/boot), and a script runs a hundred programs.
+SLACK = 4
 
 
 def overlay(root, name):
@@ -93,7 +96,8 @@ def test_says_what_it_says_on_linux(booted, root, script, machine):
     assert program.text == expected.text
     assert program.status == 0, "\n".join(program.text)
     assert program.audit in ("good", "none")
-    assert program.frames == 0, f"the ledger of frames is off by {program.frames}"
+    slack = SLACK if machine.endswith("smp2") else 0
+    assert abs(program.frames) <= slack, f"the ledger of frames is off by {program.frames}"
 
 
 @pytest.mark.parametrize(
