@@ -125,8 +125,10 @@ OVMF ?= $(firstword $(wildcard /usr/share/ovmf/OVMF.fd /usr/share/OVMF/OVMF_CODE
 iso: $(BUILD)/calf $(INITRD)
 	@boot/mkiso.sh "$(ISO)" $(BUILD)/calf "$(INITRD)" '$(subst ','\'',$(CMDLINE))'
 
+# By AHCI: the firmware reads a large initrd off such a drive several times as fast as off an IDE one.
+QEMU_CD = -device ahci,id=ahci -device ide-cd,bus=ahci.0,drive=cd -drive if=none,id=cd,media=cdrom,readonly=on,file="$(ISO)"
 QEMU_COMMAND = $(QEMU) -cpu max -smp $(SMP) -m $(MEM) $(if $(filter 1,$(UEFI)),-bios $(OVMF)) \
-	-cdrom "$(ISO)" -boot d -display none -serial mon:stdio -no-reboot \
+	$(QEMU_CD) -boot d -display none -serial mon:stdio -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=4 $(QEMUFLAGS)
 
 # A triple fault ends QEMU with status 0, as a reboot does: its log tells the two apart.
