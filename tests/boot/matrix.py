@@ -159,7 +159,7 @@ WHOLE = [
     for memory in (64, 256, 2048, 8192)
     for uefi in (False, True)
     for level in (0, 1, 2, 3, 4, "auto")
-] + [Config(memory=512, level=level, debug=True) for level in (0, 1, 2, 3, 4, "auto")] + [
+] + [Config(memory=1024, level=level, debug=True) for level in (0, 1, 2, 3, 4, "auto")] + [
     Config(memory=memory, smp=smp, level=level)
     for memory, smp in ((256, 2), (2048, 4), (2048, 8))
     for level in (0, 1, 2, 3, 4, "auto")

@@ -8,7 +8,9 @@ REAL_tools := bash dash coreutils grep sed gawk mawk tar gzip findutils diffutil
 REAL_WITHOUT_tools := usr/lib/*/gconv usr/lib/*/perl usr/share/perl usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb*
 REAL_languages := python3 perl-base sqlite3 tcc libc6-dev dash coreutils sed
 REAL_WITHOUT_languages := usr/lib/*/gconv usr/lib/*.a usr/lib/*/libcrypto* usr/lib/*/libdb* usr/include/linux/*/*
-REAL_ROOTS := $(REAL_DIR)/tools.cpio $(REAL_DIR)/languages.cpio
+REAL_servers := bash coreutils sed net-tools redis-server redis-tools
+REAL_WITHOUT_servers := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb*
+REAL_ROOTS := $(REAL_DIR)/tools.cpio $(REAL_DIR)/languages.cpio $(REAL_DIR)/servers.cpio
 
 $(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
 	@mkdir -p $(@D)

@@ -24,6 +24,7 @@ ROOTS = ROOT / "build" / "tests" / "real"
 SCRIPTS = {
     "tools": ("shells", "files", "text", "archives", "system"),
     "languages": ("python", "perl", "sqlite", "tcc"),
+    "servers": ("redis",),
 }
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}

@@ -75,10 +75,10 @@ TEST_FOR(120, many_children_share_one_memory)
 TEST_FOR(120, unmapped_in_pieces)
 {
 	unsigned long *p = filled(1);
-	long before = value_of("/proc/meminfo", "MemFree");
+	/* Linux leaves out what its CPUs keep by themselves, the more the larger the machine. */
+	long before = value_of("/proc/meminfo", "MemFree"), slack = on_calf() ? 4096 : 16384;
 
 	for (size_t at = 0; at < LEN; at += 2 * MIB)
 		EQ(munmap((char *)p + at, MIB), 0);
-	BETWEEN(value_of("/proc/meminfo", "MemFree") - before, LEN / 2048 - 4096,
-		LEN / 2048 + 4096);
+	NEAR(value_of("/proc/meminfo", "MemFree") - before, LEN / 2048, slack);
 }

@@ -700,13 +700,18 @@ static long pss_of_all(int *processes)
 	return sum;
 }
 
+static long mapped_of_all(void)
+{
+	return value_of("/proc/meminfo", "AnonPages") + value_of("/proc/meminfo", "Mapped");
+}
+
 TEST(pss_over_all_is_the_frames_mapped)
 {
 	enum { CHILDREN = 5 };
 	unsigned char *p = map_private(300 * PAGE);
 	pid_t pids[CHILDREN];
 	int go[2], processes;
-	long mapped;
+	long before, after, sum;
 	char c;
 
 	if (!on_calf())
@@ -715,13 +720,18 @@ TEST(pss_over_all_is_the_frames_mapped)
 	REQUIRE(!pipe(go));
 	for (int i = 0; i < CHILDREN; i++)
 		pids[i] = CHILD(memset(p, 2, i * 40 * PAGE); EQ(read(go[0], &c, 1), 1));
-	for (int i = 0; i < 3; i++) { /* the first look makes room for what it reads */
+	/* The first looks make room for what they read. */
+	after = mapped_of_all();
+	for (int i = 0; i < 20; i++) {
 		sleep_ms(20);
-		mapped =
-		    value_of("/proc/meminfo", "AnonPages") + value_of("/proc/meminfo", "Mapped");
-		BETWEEN(mapped - pss_of_all(&processes), i < 2 ? -10000 : 0,
-			i < 2 ? 10000 : processes);
+		before = after;
+		sum = pss_of_all(&processes);
+		after = mapped_of_all();
+		if (i && after == before)
+			break;
 	}
+	EQ(after, before);
+	BETWEEN(after - sum, 0, processes);
 	EQ(write(go[1], "xxxxx", CHILDREN), CHILDREN);
 	for (int i = 0; i < CHILDREN; i++)
 		JOIN(pids[i]);
