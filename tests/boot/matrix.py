@@ -135,7 +135,7 @@ COVERING = [
     Config(memory=128, level="auto", only=FORKING),
     Config(memory=128, level=4, debug=True, only=FORKING),
     Config(memory=128, level="auto", debug=True, only=FORKING),
-    Config(linux=True, memory=512, smp=4, only=("smp", "thread_race", "sched", "timer", "topology")),
+    Config(linux=True, memory=512, smp=4, only=RACES + ("sched", "timer", "topology")),
     Config(memory=2048, smp=2, only=FORKING + RACES + ("sched", "timer", "topology")),
     Config(memory=512, smp=4, level="auto", only=FORKING + RACES + ("pipe", "storm", "sched", "timer")),
     Config(memory=1024, smp=4, debug=True, only=RACES),

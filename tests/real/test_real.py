@@ -97,7 +97,7 @@ def test_says_what_it_says_on_linux(booted, root, script, machine):
     assert program.text == expected.text
     assert program.status == 0, "\n".join(program.text)
     assert program.audit in ("good", "none")
-    slack = SLACK
+    slack = SLACK if machine.endswith("smp2") else 0
     assert abs(program.frames) <= slack, f"the ledger of frames is off by {program.frames}"
 
 

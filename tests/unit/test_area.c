@@ -208,7 +208,10 @@ static void test_limits(void)
 	begin();
 	vm_overcommit_memory = 2;
 	CHECK(map(0, commit_limit() - 5, RW, 0) > 0);
-	tap_ok(map(0, 6, RW, 0) == -ENOMEM, "limits: CommitLimit");
+	tap_ok(map(0, 5, RW, 0) == -ENOMEM, "limits: a large process leaves some for others");
+	vm_user_reserve_kbytes = 0;
+	tap_ok(map(0, 6, RW, 0) == -ENOMEM && map(0, 5, RW, 0) > 0, "limits: CommitLimit");
+	vm_user_reserve_kbytes = 128 << 10;
 	tap_ok(!mm_fork(mm, 0), "limits: a fork would promise it twice");
 	vm_overcommit_memory = 0;
 	tap_ok(map(0, frames_total() + 1, RW, 0) == -ENOMEM &&

@@ -20,7 +20,15 @@ static pthread_t start(void *(*fn)(void *), void *arg)
 {
 	pthread_t t;
 
-	REQUIRE(pthread_create(&t, NULL, fn, arg) == 0);
+	int err = pthread_create(&t, NULL, fn, arg);
+
+	/* Linux may say so where much is under way at once; nothing in Calf does. */
+	for (int i = 0; err == EAGAIN && !on_calf() && i < 100; i++) {
+		sleep_ms(1);
+		err = pthread_create(&t, NULL, fn, arg);
+	}
+	if (!EQ(err, 0))
+		_exit(1);
 	return t;
 }
 
