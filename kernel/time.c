@@ -50,6 +50,16 @@ int timespec_put(struct timespec __user *p, u64 ns)
 	return copy_to_user(p, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
+int itimerspec_put(struct itimerspec __user *p, u64 value, u64 interval)
+{
+	return timespec_put(&p->interval, interval) ?: timespec_put(&p->value, value);
+}
+
+int itimerspec_get(u64 *value, u64 *interval, const struct itimerspec __user *p)
+{
+	return timespec_get(value, &p->value) ?: timespec_get(interval, &p->interval);
+}
+
 int timeval_get(u64 *ns, const struct timeval __user *p)
 {
 	struct timeval tv;

@@ -36,6 +36,8 @@ struct itimerspec {
  */
 int timespec_get(u64 *ns, const struct timespec __user *p);
 int timespec_put(struct timespec __user *p, u64 ns);
+int itimerspec_get(u64 *value, u64 *interval, const struct itimerspec __user *p);
+int itimerspec_put(struct itimerspec __user *p, u64 value, u64 interval);
 int timeval_get(u64 *ns, const struct timeval __user *p);
 int timeval_put(struct timeval __user *p, u64 ns);
 

@@ -274,7 +274,7 @@ long epoll_collect(struct epoll_set *s, struct epoll_event __user *to, u32 max, 
 		/* After each sleep, however it ended: the wake-up may have been for this task alone. */
 		if (may_be_ready(s))
 			n = report_locked(s, to, max);
-		if (n || slept || deadline == EPOLL_LOOK_ONCE)
+		if (n || slept || deadline == POLL_LOOK_ONCE)
 			break;
 		wait_prepare(&w, &s->wait, WAIT_INTERRUPTIBLE);
 		if (!may_be_ready(s))

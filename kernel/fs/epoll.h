@@ -33,7 +33,6 @@
 /* How to report, rather than what. */
 #define EPOLL_HOW (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 
-#define EPOLL_LOOK_ONCE 0 /* as a deadline: a pending signal does not matter, either */
 #define EPOLL_DEPTH_MAX 5 /* sets in a row, each watched by the next */
 
 struct epoll_event {

@@ -2,6 +2,7 @@
 #include "arch/clock.h"
 #include "arch/uaccess.h"
 #include "kernel/fs/epoll.h"
+#include "kernel/fs/poll.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
@@ -153,14 +154,9 @@ static long do_wait(s32 epfd, struct epoll_event __user *to, s32 max, u64 deadli
 	return n == -ETIMEDOUT ? 0 : n;
 }
 
-static u64 deadline_after(u64 ns)
-{
-	return ns ? clock_deadline(ns) : EPOLL_LOOK_ONCE;
-}
-
 static u64 deadline_of(s32 timeout_ms)
 {
-	return timeout_ms < 0 ? WAIT_FOREVER : deadline_after((u64)timeout_ms * NSEC_PER_MSEC);
+	return timeout_ms < 0 ? WAIT_FOREVER : poll_deadline((u64)timeout_ms * NSEC_PER_MSEC);
 }
 
 SYSCALL4(epoll_wait, s32, epfd, struct epoll_event __user *, to, s32, max, s32, timeout_ms)
@@ -196,7 +192,7 @@ SYSCALL6(epoll_pwait2, s32, epfd, struct epoll_event __user *, to, s32, max,
 
 		if (err)
 			return err;
-		deadline = deadline_after(ns);
+		deadline = poll_deadline(ns);
 	}
 	return wait_masked(epfd, to, max, deadline, mask, mask_size);
 }

@@ -106,8 +106,6 @@ u32 file_poll(struct file *f, struct poll_table *pt)
 	return f->ops->poll(f, pt);
 }
 
-#define NO_WAIT 0 /* as a deadline: look once */
-
 /* Something is ready: there will be no sleep, so the rest need not register. */
 static void stop_registering(struct poll_table *pt)
 {
@@ -138,7 +136,7 @@ static long poll_loop(int (*check)(void *arg, struct poll_table *pt), void *arg,
 	struct waitq own;
 	long n, slept = 0;
 
-	if (deadline == NO_WAIT)
+	if (deadline == POLL_LOOK_ONCE)
 		return look_once(check, arg);
 	c = kmalloc(sizeof(*c));
 	if (!c)
@@ -227,16 +225,6 @@ static long poll_fds(struct pollfd __user *user, u32 count, u64 deadline)
 	return n;
 }
 
-static u64 deadline_after(u64 ns)
-{
-	u64 now;
-
-	if (!ns)
-		return NO_WAIT;
-	now = clock_ns();
-	return ns > WAIT_FOREVER - now ? WAIT_FOREVER : now + ns;
-}
-
 static long restart_poll(struct task *t)
 {
 	long n = poll_fds((struct pollfd __user *)t->restart_arg[0], (u32)t->restart_arg[1],
@@ -248,7 +236,7 @@ static long restart_poll(struct task *t)
 SYSCALL3(poll, struct pollfd __user *, fds, u32, count, s32, timeout_ms)
 {
 	u64 deadline =
-	    timeout_ms < 0 ? WAIT_FOREVER : deadline_after((u64)timeout_ms * NSEC_PER_MSEC);
+	    timeout_ms < 0 ? WAIT_FOREVER : poll_deadline((u64)timeout_ms * NSEC_PER_MSEC);
 	long n = poll_fds(fds, count, deadline);
 
 	if (n != -ERESTARTSYS)
@@ -282,7 +270,7 @@ static int get_deadline(const struct timespec __user *user, u64 *deadline)
 		return 0;
 	err = timespec_get(&ns, user);
 	if (!err)
-		*deadline = deadline_after(ns);
+		*deadline = poll_deadline(ns);
 	return err;
 }
 
@@ -396,7 +384,7 @@ SYSCALL5(select, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, e
 		n = timeval_get(&ns, timeout);
 		if (n)
 			return n;
-		deadline = deadline_after(ns);
+		deadline = poll_deadline(ns);
 	}
 	n = do_select(nfds, user, deadline);
 	if (timeout) {

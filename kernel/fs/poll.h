@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernel/fs/abi.h"
+#include "kernel/timer.h"
 #include "kernel/wait.h"
 
 struct file;
@@ -19,6 +20,15 @@ struct poll_table {
 	/* What it is to be on q: a task that sleeps (poll.c), or an epoll set's hook. False: no memory. */
 	bool (*enter)(struct poll_table *pt, struct waitq *q);
 };
+
+#define POLL_LOOK_ONCE \
+	0 /* as a deadline: no sleep, so that a pending signal does not matter, either */
+
+/* The deadline of a call that waits for at most so long. */
+static inline u64 poll_deadline(u64 ns)
+{
+	return ns ? clock_deadline(ns) : POLL_LOOK_ONCE;
+}
 
 /* Also woken by q from now on. pt NULL: the caller only asks. */
 void poll_wait(struct waitq *q, struct poll_table *pt);

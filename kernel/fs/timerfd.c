@@ -265,13 +265,6 @@ static void arm(struct timerfd *t, u32 flags, u64 value, u64 interval)
 	}
 }
 
-static int put_spec(struct itimerspec __user *to, u64 value, u64 interval)
-{
-	if (timespec_put(&to->interval, interval) || timespec_put(&to->value, value))
-		return -EFAULT;
-	return 0;
-}
-
 /* Reads a timer and, where value is not NULL, arms it anew. */
 static int exchange(s32 fd, u32 flags, const u64 *value, const u64 *interval,
 		    struct itimerspec __user *old)
@@ -294,7 +287,7 @@ static int exchange(s32 fd, u32 flags, const u64 *value, const u64 *interval,
 		arm(t, flags, *value, *interval);
 	spin_unlock(&timerfd_lock);
 	file_put(f);
-	return old ? put_spec(old, old_value, old_interval) : 0;
+	return old ? itimerspec_put(old, old_value, old_interval) : 0;
 }
 
 SYSCALL4(timerfd_settime, s32, fd, u32, flags, const struct itimerspec __user *, new,
@@ -305,9 +298,7 @@ SYSCALL4(timerfd_settime, s32, fd, u32, flags, const struct itimerspec __user *,
 
 	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
 		return -EINVAL;
-	err = timespec_get(&value, &new->value);
-	if (!err)
-		err = timespec_get(&interval, &new->interval);
+	err = itimerspec_get(&value, &interval, new);
 	return err ? err : exchange(fd, flags, &value, &interval, old);
 }
 
