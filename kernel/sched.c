@@ -267,11 +267,17 @@ void schedule(void)
 	struct runq *rq;
 	u64 flags, now;
 
-	if (unlikely(atomic_load(&sched_stopping)))
-		sched_hold();
 	flags = irq_save();
 	rq = this_runq();
 	spin_lock(&rq->lock);
+	/* Under the lock: who stops the others says so, and then has WORK_RESCHED set under it. */
+	while (unlikely(atomic_load(&sched_stopping))) {
+		spin_unlock_irq(&rq->lock, flags);
+		sched_hold();
+		flags = irq_save();
+		rq = this_runq();
+		spin_lock(&rq->lock);
+	}
 	now = clock_ns();
 	runq_account(rq, prev, now);
 	atomic_and(&prev->work, ~WORK_RESCHED);
