@@ -4,11 +4,13 @@
  *	armed		Its kernel timer is set, where there is anything to tell.
  *	fired		The kernel timer's function has run. As with ITIMER_REAL it can send no signal, and
  *			has a task of the process see to it.
- *	awaited		The signal is queued. Only when it is taken are the periods counted that have
- *			passed meanwhile (the overrun), and is the timer armed again: a timer never
- *			has more than one signal queued.
+ *	awaited		The signal is queued. Only when it is taken or forgotten are the periods
+ *			counted that have passed meanwhile (the overrun), and is the timer armed
+ *			again: a timer never has more than one signal queued. Set anew or deleted, it
+ *			takes that one back.
  *
- * A signal that is ignored is not queued, and the timer goes on at once.
+ * A signal that is ignored, or whose task has ended, is not queued, and the timer goes on at once, though
+ * not sooner than in a tick: nobody would come to anything between two expirations.
  */
 #include "kernel/process.h"
 
@@ -19,6 +21,7 @@
 enum { SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD = 2, SIGEV_THREAD_ID = 4 };
 
 #define TIMER_ABSTIME 1
+#define TICK_NS	      (4 * NSEC_PER_MSEC)
 
 struct sigevent {
 	u64 value;
@@ -63,10 +66,10 @@ static void arm(struct posix_timer *t)
 		ktimer_set(&t->timer, t->deadline);
 }
 
-/* After an expiration: the next period's, or the end. Returns the periods that were missed. */
-static s32 go_on(struct posix_timer *t)
+/* After an expiration: the first period's that ends after `from`, or the end. Returns the periods that were missed. */
+static s32 go_on(struct posix_timer *t, u64 from)
 {
-	u64 missed = periods_since(t, clock_ns());
+	u64 missed = periods_since(t, from);
 
 	if (t->interval) {
 		t->deadline += (missed + 1) * t->interval;
@@ -85,7 +88,7 @@ static void send(struct posix_timer *t)
 	info.timer.value = t->event.value;
 	t->awaited = signal_from_timer(t->proc, t->task, &info);
 	if (!t->awaited)
-		(void)go_on(t);
+		(void)go_on(t, clock_ns() + (t->interval < TICK_NS ? TICK_NS : 0));
 }
 
 void posix_timers_expire(struct process *p)
@@ -123,15 +126,25 @@ void posix_timer_taken(struct process *p, struct siginfo *info)
 	if (!t || !t->awaited || t->event.signo != info->signo)
 		return;
 	t->awaited = false;
-	t->overrun = info->timer.overrun = go_on(t);
+	t->overrun = info->timer.overrun = go_on(t, clock_ns());
 }
 
-/* Under the lock: t is unlinked, and its function does not run any more. */
+/* Under the lock: t's function does not run any more, and no signal of it is on its way. */
+static void disarm(struct posix_timer *t)
+{
+	ktimer_cancel(&t->timer);
+	atomic_store(&t->fired, false);
+	if (t->awaited)
+		signal_forget_timer(t->proc, t->task, t->event.signo, t->id);
+	t->awaited = false;
+}
+
+/* The same, and it is unlinked. */
 static void stop(struct posix_timer *t)
 {
+	disarm(t);
 	list_del(&t->link);
 	t->proc->nr_timers--;
-	ktimer_cancel(&t->timer);
 }
 
 static void discard(struct posix_timer *t)
@@ -307,9 +320,7 @@ static void set(struct posix_timer *t, int flags, u64 value, u64 interval)
 {
 	u64 now = goes_by_wall(t) ? clock_wall_ns() : clock_ns();
 
-	ktimer_cancel(&t->timer);
-	atomic_store(&t->fired, false);
-	t->awaited = false;
+	disarm(t);
 	t->overrun = 0;
 	t->interval = interval;
 	t->deadline = 0;
@@ -319,13 +330,6 @@ static void set(struct posix_timer *t, int flags, u64 value, u64 interval)
 		value = value > now ? value - now : 0;
 	t->deadline = clock_deadline(value);
 	arm(t);
-}
-
-static int put_spec(struct itimerspec __user *to, u64 value, u64 interval)
-{
-	if (timespec_put(&to->interval, interval) || timespec_put(&to->value, value))
-		return -EFAULT;
-	return 0;
 }
 
 SYSCALL2(timer_gettime, s32, id, struct itimerspec __user *, to)
@@ -341,7 +345,7 @@ SYSCALL2(timer_gettime, s32, id, struct itimerspec __user *, to)
 		interval = t->interval;
 	}
 	spin_unlock(&p->sighand_lock);
-	return t ? put_spec(to, value, interval) : -EINVAL;
+	return t ? itimerspec_put(to, value, interval) : -EINVAL;
 }
 
 SYSCALL4(timer_settime, s32, id, int, flags, const struct itimerspec __user *, new,
@@ -354,9 +358,7 @@ SYSCALL4(timer_settime, s32, id, int, flags, const struct itimerspec __user *, n
 
 	if (!new)
 		return -EINVAL;
-	err = timespec_get(&value, &new->value);
-	if (!err)
-		err = timespec_get(&interval, &new->interval);
+	err = itimerspec_get(&value, &interval, new);
 	if (err)
 		return err;
 	spin_lock(&p->sighand_lock);
@@ -369,7 +371,7 @@ SYSCALL4(timer_settime, s32, id, int, flags, const struct itimerspec __user *, n
 	spin_unlock(&p->sighand_lock);
 	if (!t)
 		return -EINVAL;
-	return old ? put_spec(old, old_value, old_interval) : 0;
+	return old ? itimerspec_put(old, old_value, old_interval) : 0;
 }
 
 SYSCALL1(timer_getoverrun, s32, id)

@@ -95,6 +95,8 @@ void sigpending_flush(struct process *p, struct sigpending *s);
 /* A timer's signal to t, or where that is NULL to p, queued whatever is pending already. False: it is
  * ignored, or there is no memory. */
 bool signal_from_timer(struct process *p, struct task *t, const struct siginfo *info);
+/* That signal, which is queued, was of timer `id`, which has nothing to say any more. */
+void signal_forget_timer(struct process *p, struct task *t, int sig, s32 id);
 /* Marks a process as dying with this code, and wakes its tasks to die. */
 void signal_end_group(struct process *p, int code);
 /* Has t look at its signals soon. */

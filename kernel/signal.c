@@ -44,17 +44,27 @@ static void drop_entry(struct process *p, struct sigqueue *q)
 	slab_free(queue_cache, q);
 }
 
+/* An entry is taken or forgotten: *info has been its. A timer whose signal it was goes on. */
+static void take_entry(struct process *p, struct sigqueue *q, struct siginfo *info)
+{
+	*info = q->info;
+	drop_entry(p, q);
+	if (info->code == SI_TIMER)
+		posix_timer_taken(p, info);
+}
+
 /* Forgets the pending signals of `mask`. */
 static void forget(struct process *p, struct sigpending *s, u64 mask)
 {
 	struct sigqueue *q, *tmp;
+	struct siginfo info;
 
 	if (!(s->set & mask))
 		return;
 	s->set &= ~mask;
 	list_for_each_safe (q, tmp, &s->queue, link)
 		if (mask & SIGMASK(q->info.signo))
-			drop_entry(p, q);
+			take_entry(p, q, &info);
 }
 
 void sigpending_flush(struct process *p, struct sigpending *s)
@@ -359,6 +369,24 @@ bool signal_from_timer(struct process *p, struct task *t, const struct siginfo *
 	return true;
 }
 
+void signal_forget_timer(struct process *p, struct task *t, int sig, s32 id)
+{
+	struct sigpending *s = t ? &t->pending : &p->shared;
+	struct sigqueue *q, *tmp;
+	bool others = false;
+
+	list_for_each_safe (q, tmp, &s->queue, link) {
+		if (q->info.signo != sig)
+			continue;
+		if (q->info.code == SI_TIMER && q->info.timer.tid == id)
+			drop_entry(p, q);
+		else
+			others = true;
+	}
+	if (!others)
+		s->set &= ~SIGMASK(sig);
+}
+
 int signal_process(struct process *p, int sig, const struct siginfo *info)
 {
 	int err;
@@ -483,10 +511,7 @@ static int take_from(struct process *p, struct sigpending *s, u64 wanted, struct
 	sig = __builtin_ctzll(set) + 1;
 	q = find_entry(s, sig, &more);
 	if (q) {
-		*info = q->info;
-		drop_entry(p, q);
-		if (info->code == SI_TIMER)
-			posix_timer_taken(p, info);
+		take_entry(p, q, info);
 	} else {
 		*info = (struct siginfo){.signo = sig, .code = SI_USER};
 	}

@@ -3,8 +3,9 @@
  *
  * Each CPU has a queue. A timer goes to that of the CPU which sets it, whose interrupt is armed for
  * the first of its queue, and whose interrupt calls the timer's function; timer->cpu names the queue
- * and changes under the lock of the old one. Nobody sets and cancels one timer at once but its
- * function, which may set it anew.
+ * and changes under the lock of the old one, but not while the function runs, so that cancelling
+ * finds it there. Its owner sees to it that nobody sets and cancels one timer at once; the function
+ * may set it anew, and so may the owner while the function runs.
  */
 #include "kernel/timer.h"
 
@@ -89,7 +90,7 @@ void ktimer_set(struct ktimer *t, u64 deadline)
 	spin_assert_held(&q->lock);
 	if (t->queued)
 		take(q, t);
-	if (q != &queues[cpu_id()]) {
+	if (q != &queues[cpu_id()] && q->running != t) {
 		atomic_store(&t->cpu, cpu_id());
 		spin_unlock(&q->lock);
 		q = &queues[cpu_id()];
@@ -97,7 +98,9 @@ void ktimer_set(struct ktimer *t, u64 deadline)
 	}
 	t->deadline = deadline;
 	insert(q, t);
-	timer_need(deadline);
+	/* On another CPU the function runs: run_expired() looks at the queue once it is done. */
+	if (q == &queues[cpu_id()])
+		timer_need(deadline);
 	spin_unlock(&q->lock);
 	irq_restore(flags);
 }

@@ -310,3 +310,104 @@ TEST(deletes_against_expirations)
 		EQ(syscall(SYS_timer_delete, id), 0);
 	}
 }
+
+static void set_ns(int id, long first, long period)
+{
+	struct itimerspec s = {{0, period}, {0, first}};
+
+	EQ(syscall(SYS_timer_settime, id, 0, &s, NULL), 0);
+}
+
+/* Takes what is pending of it, without waiting: how many there were. */
+static int take_all(int sig)
+{
+	struct timespec none = {0, 0};
+	sigset_t set;
+	int n = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	while (sigtimedwait(&set, NULL, &none) == sig)
+		n++;
+	return n;
+}
+
+static void block(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	REQUIRE(!sigprocmask(SIG_BLOCK, &set, NULL));
+}
+
+static void await_pending(int sig)
+{
+	sigset_t set;
+
+	for (int i = 0; i < 2000; i++) {
+		sigpending(&set);
+		if (sigismember(&set, sig))
+			return;
+		sleep_ms(1);
+	}
+	CHECK(!"the signal is pending");
+}
+
+/* However often it is set anew, one signal of it waits to be taken at most. */
+TEST(takes_its_signal_back)
+{
+	int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN, 1), n;
+
+	block(SIGRTMIN);
+	for (int i = 0; i < 20; i++) {
+		set_ns(id, 1, 0);
+		sleep_ms(2);
+		await_pending(SIGRTMIN);
+	}
+	EQ(take_all(SIGRTMIN), 1);
+	for (int i = 0; i < 20; i++) {
+		int other = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN, 2);
+
+		set_ns(other, 1, 0);
+		await_pending(SIGRTMIN);
+		EQ(syscall(SYS_timer_delete, other), 0);
+	}
+	n = take_all(SIGRTMIN);
+	if (on_calf()) /* Linux of that age leaves those of timers that are gone */
+		EQ(n, 0);
+}
+
+/* Nobody would get anything done between two expirations. */
+TEST(of_a_nanosecond_and_ignored)
+{
+	int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 0);
+	volatile long n = 0;
+
+	signal(SIGUSR1, SIG_IGN);
+	set_ns(id, 1, 1);
+	while (n < 100000)
+		n++;
+	sleep_ms(20);
+	EQ(n, 100000);
+	EQ(syscall(SYS_timer_delete, id), 0);
+}
+
+TEST(goes_on_where_its_signal_was_forgotten)
+{
+	int id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR2, 0), before;
+
+	if (!on_calf())
+		SKIP("Linux of that age waits for ever for what it has forgotten");
+	block(SIGUSR2);
+	set(id, 2, 2);
+	await_pending(SIGUSR2);
+	signal(SIGUSR2, SIG_IGN);
+	take_signal(SIGUSR2);
+	before = hits;
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	await_hits(before + 3);
+	EQ(syscall(SYS_timer_delete, id), 0);
+}
