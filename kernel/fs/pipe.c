@@ -27,6 +27,7 @@ struct pipe {
 	u32 head, tail;	   /* bytes ever written and read; the difference is what it holds */
 	u32 size;	   /* of the ring: a power of two */
 	u32 held;	   /* bytes from tail on that pipe_hold() gave out: who reads waits */
+	u32 promised;	   /* bytes of room that pipe_promise() gave out: who writes has the rest */
 	struct page **frames;
 	u32 readers, writers;
 	u32 opened_readers, opened_writers; /* ever: what a fifo's open waits for */
@@ -78,7 +79,20 @@ static u32 pipe_used(const struct pipe *p)
 
 static u32 pipe_room(const struct pipe *p)
 {
-	return p->size - pipe_used(p);
+	return p->size - pipe_used(p) - p->promised;
+}
+
+/* The same two without the lock: good for a look that is followed by one under it. */
+static u32 pipe_used_now(const struct pipe *p)
+{
+	return READ_ONCE(p->head) - READ_ONCE(p->tail);
+}
+
+static u32 pipe_room_now(const struct pipe *p)
+{
+	u32 taken = pipe_used_now(p) + READ_ONCE(p->promised), size = READ_ONCE(p->size);
+
+	return taken < size ? size - taken : 0;
 }
 
 /* ---- reading ---- */
@@ -105,8 +119,7 @@ static ssize_t take(struct pipe *p, struct io_iter *it)
 /* There is something to take, or nothing will come any more. */
 static bool can_read(const struct pipe *p)
 {
-	return (READ_ONCE(p->head) != READ_ONCE(p->tail) || !READ_ONCE(p->writers)) &&
-	       !READ_ONCE(p->held);
+	return (pipe_used_now(p) || !READ_ONCE(p->writers)) && !READ_ONCE(p->held);
 }
 
 static ssize_t read_some(struct pipe *p, struct io_iter *it, bool nonblock)
@@ -182,9 +195,7 @@ static ssize_t put(struct pipe *p, struct io_iter *it, bool whole)
 
 static bool can_write(struct pipe *p, size_t left)
 {
-	u32 room = p->size - (READ_ONCE(p->head) - READ_ONCE(p->tail));
-
-	return room >= (left <= PIPE_BUF ? left : 1) || !READ_ONCE(p->readers);
+	return pipe_room_now(p) >= (left <= PIPE_BUF ? left : 1) || !READ_ONCE(p->readers);
 }
 
 static ssize_t broken(ssize_t done)
@@ -286,40 +297,44 @@ void pipe_let_go(struct file *f, size_t taken)
 		waitq_wake_all(&p->write_wait);
 }
 
-ssize_t pipe_wait_room(struct file *f, bool nonblock)
+ssize_t pipe_promise(struct file *f, size_t n, bool nonblock)
 {
 	struct pipe *p = file_pipe(f);
-	ssize_t n;
+	ssize_t room;
 
 	for (;;) {
 		rwsem_write_lock(&p->lock);
-		n = p->readers ? (ssize_t)pipe_room(p) : -EPIPE;
+		room = p->readers ? (ssize_t)min((size_t)pipe_room(p), n) : -EPIPE;
+		if (room > 0)
+			p->promised += (u32)room;
 		rwsem_write_unlock(&p->lock);
-		if (n == -EPIPE)
+		if (room == -EPIPE)
 			return broken(0);
-		if (n)
-			return n;
+		if (room)
+			return room;
 		if (nonblock)
 			return -EAGAIN;
-		n = wait_event(&p->write_wait, can_write(p, PIPE_BUF + 1));
-		if (n)
-			return n;
+		room = wait_event(&p->write_wait, can_write(p, PIPE_BUF + 1));
+		if (room)
+			return room;
 	}
 }
 
-ssize_t pipe_put_some(struct file *f, struct io_iter *it)
+ssize_t pipe_keep_promise(struct file *f, size_t promised, struct io_iter *it)
 {
 	struct pipe *p = file_pipe(f);
-	ssize_t n;
+	ssize_t n = 0;
 
 	rwsem_write_lock(&p->lock);
-	n = p->readers ? put(p, it, false) : -EPIPE;
+	p->promised -= (u32)promised;
+	if (it)
+		n = p->readers ? put(p, it, false) : -EPIPE;
 	rwsem_write_unlock(&p->lock);
-	if (n == -EPIPE)
-		return broken(0);
 	if (n > 0)
 		waitq_wake_all(&p->read_wait);
-	return n;
+	if (n < (ssize_t)promised)
+		waitq_wake_all(&p->write_wait);
+	return n == -EPIPE ? broken(0) : n;
 }
 
 /* ---- the rest ---- */
@@ -327,21 +342,21 @@ ssize_t pipe_put_some(struct file *f, struct io_iter *it)
 static u32 pipe_poll(struct file *f, struct poll_table *pt)
 {
 	struct pipe *p = f->private;
-	u32 ready = 0, used;
+	u32 ready = 0;
 
 	if (file_readable(f))
 		poll_wait(&p->read_wait, pt);
 	if (file_writable(f))
 		poll_wait(&p->write_wait, pt);
-	used = READ_ONCE(p->head) - READ_ONCE(p->tail);
-	if (file_readable(f)) {
-		if (used)
+	/* What is held is about to be taken, or comes back and wakes who waits. */
+	if (file_readable(f) && !READ_ONCE(p->held)) {
+		if (pipe_used_now(p))
 			ready |= POLLIN | POLLRDNORM;
 		if (!READ_ONCE(p->writers) && p->opened_writers)
 			ready |= POLLHUP;
 	}
 	if (file_writable(f)) {
-		if (p->size - used >= PIPE_BUF)
+		if (pipe_room_now(p) >= PIPE_BUF)
 			ready |= POLLOUT | POLLWRNORM;
 		if (!READ_ONCE(p->readers))
 			ready |= POLLERR;
@@ -357,7 +372,7 @@ static long pipe_ioctl(struct file *f, u32 cmd, u64 arg)
 
 	if (cmd != FIONREAD)
 		return -ENOTTY;
-	return put_user((s32)(READ_ONCE(p->head) - READ_ONCE(p->tail)), (s32 __user *)arg);
+	return put_user((s32)pipe_used_now(p), (s32 __user *)arg);
 }
 
 /* One end goes, and with the last of them the pipe; i is the inode that has it. */
@@ -524,8 +539,8 @@ long pipe_set_size(struct file *f, u64 want)
 	if (!frames)
 		return -ENOMEM;
 	rwsem_write_lock(&p->lock);
-	/* What lies in the ring, in whole frames, must fit. */
-	if (p->head - ALIGN_DOWN(p->tail, (u32)PAGE_SIZE) > size) {
+	/* What lies in the ring or is to come, in whole frames, must fit. */
+	if (p->head - ALIGN_DOWN(p->tail, (u32)PAGE_SIZE) + p->promised > size) {
 		rwsem_write_unlock(&p->lock);
 		kfree(frames);
 		return -EBUSY;

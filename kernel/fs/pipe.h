@@ -14,10 +14,16 @@ ssize_t pipe_read_some(struct file *f, struct io_iter *it, bool nonblock);
  */
 ssize_t pipe_hold(struct file *f, void *buf, size_t n, bool nonblock);
 void pipe_let_go(struct file *f, size_t taken);
-/* Waits till something can be written: how much, -EAGAIN, -ERESTARTSYS, or -EPIPE with SIGPIPE sent. */
-ssize_t pipe_wait_room(struct file *f, bool nonblock);
-/* Writes what fits at this moment: bytes, 0, -EPIPE with SIGPIPE sent, -EFAULT, -ENOMEM. */
-ssize_t pipe_put_some(struct file *f, struct io_iter *it);
+/*
+ * Waits till something can be written, and keeps room for up to n bytes of it: how many, -EAGAIN,
+ * -ERESTARTSYS, or -EPIPE with SIGPIPE sent.
+ */
+ssize_t pipe_promise(struct file *f, size_t n, bool nonblock);
+/*
+ * Gives that room back, and writes what `it` (NULL: nothing) has, all of which fits where it is no more than was
+ * promised: bytes, -EPIPE with SIGPIPE sent, -EFAULT, -ENOMEM.
+ */
+ssize_t pipe_keep_promise(struct file *f, size_t promised, struct io_iter *it);
 
 /* F_SETPIPE_SZ and F_GETPIPE_SZ: bytes, or -EBADF where f is no pipe. */
 long pipe_set_size(struct file *f, u64 size);

@@ -5,8 +5,8 @@
  * in a pipe, none needs a pin, and what a program writes to its memory after vmsplice(2) is not in the pipe,
  * SPLICE_F_GIFT or not. Nor is a page of a file.
  *
- * Data leaves the source only once it has arrived: bytes of a pipe are held (kernel/fs/pipe.h) while they are
- * written elsewhere, and where that pipe must be waited for, they are let go before.
+ * Data leaves the source only once it has arrived: room in a pipe is promised before anything is read, and
+ * bytes of a pipe are held while they are written elsewhere (kernel/fs/pipe.h).
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
@@ -30,21 +30,26 @@ struct splice {
 /* Up to n bytes of a pipe into another; `keep`: they stay in the first. */
 static ssize_t pipe_to_pipe(struct splice *s, size_t n, bool keep)
 {
-	ssize_t got, put;
+	ssize_t got, room, put = 0;
 	struct io_iter it;
 
+	/* Neither pipe is kept from others while the other one is waited for. */
 	for (;;) {
-		got = pipe_wait_room(s->out, s->nonblock);
-		if (got < 0)
-			return got;
+		room = pipe_promise(s->out, 1, s->nonblock);
+		if (room < 0)
+			return room;
+		(void)pipe_keep_promise(s->out, (size_t)room, NULL);
 		got = pipe_hold(s->in, s->buf, min(n, s->size), s->nonblock);
 		if (got <= 0)
 			return got;
-		iter_kernel(&it, s->buf, (size_t)got);
-		put = pipe_put_some(s->out, &it);
+		room = pipe_promise(s->out, (size_t)got, true);
+		if (room > 0) {
+			iter_kernel(&it, s->buf, (size_t)room);
+			put = pipe_keep_promise(s->out, (size_t)room, &it);
+		}
 		pipe_let_go(s->in, put > 0 && !keep ? (size_t)put : 0);
-		if (put)
-			return put;
+		if (room != -EAGAIN || s->nonblock)
+			return room < 0 ? room : put;
 	}
 }
 
@@ -63,23 +68,23 @@ static ssize_t pipe_to_file(struct splice *s, size_t n)
 
 static ssize_t file_to_pipe(struct splice *s, size_t n)
 {
-	ssize_t room = pipe_wait_room(s->out, s->nonblock), got, put;
-	loff_t start = s->in_pos, none = 0;
+	ssize_t room = pipe_promise(s->out, min(n, s->size), s->nonblock), got, put;
+	loff_t start = s->in_pos;
 	struct io_iter it;
 
 	if (room < 0)
 		return room;
-	n = min(n, s->size);
-	iter_kernel(&it, s->buf, min(n, (size_t)room));
+	iter_kernel(&it, s->buf, (size_t)room);
 	got = file_read(s->in, &it, &s->in_pos);
-	if (got <= 0)
+	if (got <= 0) {
+		(void)pipe_keep_promise(s->out, (size_t)room, NULL);
 		return got;
+	}
 	iter_kernel(&it, s->buf, (size_t)got);
-	put = pipe_put_some(s->out, &it);
-	/* Others have written meanwhile: what has a position goes back, the rest waits its turn. */
-	if (put >= 0 && put < got && !s->in->ops->seek)
-		put = file_write(s->out, &it, &none) < 0 ? put : got;
-	s->in_pos = s->in->ops->seek ? start + max(put, (ssize_t)0) : s->in_pos;
+	put = pipe_keep_promise(s->out, (size_t)room, &it);
+	/* Less than all only where memory ran out, or who reads has gone. */
+	if (s->in->ops->seek)
+		s->in_pos = start + max(put, (ssize_t)0);
 	return put;
 }
 
@@ -237,11 +242,9 @@ static long vmsplice_file(struct file *f, const struct iovec __user *vec, u64 co
 	} else if (!file_is_pipe(f)) {
 		n = -EBADF;
 	} else if (into) {
-		do {
-			n = pipe_wait_room(f, nonblock);
-			if (n > 0)
-				n = pipe_put_some(f, &v.it);
-		} while (!n);
+		n = pipe_promise(f, v.it.left, nonblock);
+		if (n > 0)
+			n = pipe_keep_promise(f, (size_t)n, &v.it);
 	} else {
 		n = pipe_read_some(f, &v.it, nonblock);
 	}

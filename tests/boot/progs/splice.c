@@ -1,6 +1,8 @@
 /* splice(2), tee(2), vmsplice(2), copy_file_range(2): data arrives whole, once, and stays what it was. */
 #include "tap.h"
 
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 static int file_with(const char *text)
@@ -245,4 +247,79 @@ TEST(several_splice_at_once)
 	EQ(sum, 200 * 100 * 3);
 	for (int k = 0; k < 4; k++)
 		JOIN(pids[k]);
+}
+
+/* What was read off a socket is not dropped since another writer took the room for it. */
+TEST(from_a_socket_beside_another_writer)
+{
+	enum { ROOM = 4096 };
+	static unsigned char buf[65536];
+	long counts[3] = {0, 0, 0}, got;
+	pid_t spliced, written;
+	int p[2], s[2];
+
+	REQUIRE(!pipe(p) && !socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	EQ(fcntl(p[1], F_SETFL, O_NONBLOCK), 0);
+	EQ(write(p[1], buf, sizeof(buf) - ROOM), sizeof(buf) - ROOM);
+	spliced = CHILD(close(p[0]); long n = 0; for (long r; n < ROOM;) {
+		r = splice(s[0], NULL, p[1], NULL, ROOM - n, 0);
+		if (r < 0 && errno == EAGAIN)
+			sleep_ms(1);
+		else if (!CHECK(r > 0))
+			break;
+		n += r > 0 ? r : 0;
+	});
+	sleep_ms(30);
+	written = CHILD(close(p[0]); memset(buf, 2, ROOM); for (int n = 0; n < ROOM;) {
+		long r = write(p[1], buf, ROOM - n);
+
+		if (r > 0)
+			n += r;
+		else
+			sleep_ms(1);
+	});
+	sleep_ms(30);
+	memset(buf, 1, ROOM);
+	EQ(write(s[1], buf, ROOM), ROOM);
+	close(p[1]);
+	sleep_ms(30);
+	while ((got = read(p[0], buf, sizeof(buf))) > 0)
+		for (long i = 0; i < got; i++)
+			counts[buf[i]]++;
+	EQ(counts[1], ROOM);
+	EQ(counts[2], ROOM);
+	EQ(counts[0], sizeof(buf) - ROOM);
+	JOIN(spliced);
+	JOIN(written);
+}
+
+/* Poll says nothing of bytes that are on their way out: a read would not get them. */
+TEST(held_bytes_are_not_to_be_read)
+{
+	static char buf[65536];
+	struct pollfd pfd;
+	int p[2], s[2];
+	pid_t pid;
+
+	if (!on_calf())
+		SKIP("Linux keeps the pipe's lock, and who reads waits in spite of O_NONBLOCK");
+	REQUIRE(!pipe(p) && !socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	EQ(fcntl(s[0], F_SETFL, O_NONBLOCK), 0);
+	while (write(s[0], buf, sizeof(buf)) > 0)
+		;
+	EQ(fcntl(s[0], F_SETFL, 0), 0);
+	EQ(write(p[1], "held", 4), 4);
+	EQ(fcntl(p[0], F_SETFL, O_NONBLOCK), 0);
+	pid = CHILD(EQ(splice(p[0], NULL, s[0], NULL, 4, 0), 4));
+	pfd = (struct pollfd){.fd = p[0], .events = POLLIN};
+	for (int i = 0; i < 2000 && poll(&pfd, 1, 0); i++)
+		sleep_ms(1);
+	EQ(poll(&pfd, 1, 0), 0);
+	FAILS(read(p[0], buf, 1), EAGAIN);
+	EQ(fcntl(s[1], F_SETFL, O_NONBLOCK), 0);
+	for (long n = 0; n >= 0 || waitpid(pid, NULL, WNOHANG) == 0;)
+		n = read(s[1], buf, sizeof(buf));
+	close(p[1]);
+	EQ(poll(&pfd, 1, 1000), 1);
+	EQ(pfd.revents, POLLHUP);
 }
