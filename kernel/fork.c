@@ -50,7 +50,8 @@ struct fork_request {
 	s32 __user *parent_tid;
 	u32 __user *child_tid;
 	s32 __user *pidfd_to;
-	s32 pidfd; /* made by the request; -1: none */
+	struct file *pidfd; /* made by the request, referenced; NULL: none */
+	s32 pidfd_nr;
 };
 
 static int check_flags(const struct fork_request *r)
@@ -226,12 +227,17 @@ static struct task *alloc(const struct fork_request *r)
 /* The descriptor of a process that nobody knows yet. The child has its own table, without it. */
 static int give_pidfd(struct process *p, struct fork_request *r)
 {
-	s32 fd = pidfd_install(p, 0);
+	struct file *f = pidfd_file(p, 0);
 
-	if (fd < 0)
-		return fd;
-	r->pidfd = fd;
-	return put_user(fd, r->pidfd_to);
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	r->pidfd_nr = fd_install(file_get(f), 0, true);
+	if (r->pidfd_nr < 0) {
+		file_put(f);
+		return r->pidfd_nr;
+	}
+	r->pidfd = f;
+	return put_user(r->pidfd_nr, r->pidfd_to);
 }
 
 /* All that can fail but publishing. */
@@ -308,18 +314,20 @@ static long do_fork(struct fork_request *r)
 	if (!t)
 		return -ENOMEM;
 	tid = 0;
-	r->pidfd = -1;
 	err = build(t, r);
 	if (!err) {
 		tid = t->tid;
 		err = r->flags & CLONE_THREAD ? thread_publish(t) : publish(t->proc, r->flags);
 	}
 	if (err) {
-		if (r->pidfd >= 0)
-			(void)fd_close(r->pidfd);
+		if (r->pidfd)
+			fd_uninstall(r->pidfd_nr, r->pidfd);
 		discard(t);
-		return err;
 	}
+	if (r->pidfd)
+		file_put(r->pidfd);
+	if (err)
+		return err;
 	/* From here on others may reap it, as soon as it runs. */
 	if (r->flags & CLONE_VFORK) {
 		t->vfork_pending = true;

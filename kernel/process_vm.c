@@ -3,10 +3,11 @@
  * frame. What is written there is resolved as a write of that process's own (mm/access.c): what it
  * shares with its family is copied first.
  */
+#include "kernel/process.h"
+
 #include "arch/uaccess.h"
 #include "kernel/fs/iter.h"
 #include "kernel/syscalls.h"
-#include "kernel/task.h"
 
 /* The other side, segment by segment. */
 struct remote {
@@ -20,13 +21,13 @@ struct remote {
 /* The address space of process `pid`, or of the one that task is in: ERR_PTR(-ESRCH), ERR_PTR(-EPERM). */
 static struct mm *mm_of(s32 pid)
 {
-	struct task *t = task_find(pid);
 	struct mm *mm = ERR_PTR(-EPERM);
+	struct task *t;
 
-	if (!t)
-		return ERR_PTR(-ESRCH);
+	/* Over all of it: a task without its process would be no help. */
 	spin_lock(&tasks_lock);
-	if (task_may_look(t)) {
+	t = task_lookup(pid);
+	if (t && task_may_look(t)) {
 		spin_lock(&t->proc->sighand_lock);
 		mm = t->mm;
 		if (mm)
@@ -34,8 +35,7 @@ static struct mm *mm_of(s32 pid)
 		spin_unlock(&t->proc->sighand_lock);
 	}
 	spin_unlock(&tasks_lock);
-	task_put(t);
-	return mm ? mm : ERR_PTR(-ESRCH);
+	return t && mm ? mm : ERR_PTR(-ESRCH);
 }
 
 /* Moves up to a page; how many bytes, 0 or an errno for none. */

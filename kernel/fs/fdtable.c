@@ -272,10 +272,10 @@ void fd_table_note_record_lock(void)
 }
 
 /*
- * Takes a descriptor out of the table: *f is its file, whose reference is the caller's now. 0, -EBADF,
- * or -ENOMEM.
+ * Takes a descriptor out of the table: *f is its file, whose reference is the caller's now. Where `only` is
+ * not NULL, it must be that one. 0, -EBADF, or -ENOMEM.
  */
-static int fd_take(struct fd_table *t, u32 fd, struct file **f)
+static int fd_take(struct fd_table *t, u32 fd, const struct file *only, struct file **f)
 {
 	struct fd_array *a;
 	int err = -EBADF;
@@ -284,8 +284,9 @@ static int fd_take(struct fd_table *t, u32 fd, struct file **f)
 	if (fd < t->array->size && bitmap_test(t->array->open, fd))
 		err = array_own(t);
 	a = t->array;
-	if (!err && !bitmap_test(a->open, fd))
-		err = -EBADF; /* another task closed it while the lock was not held */
+	/* Another task may have closed it while the lock was not held. */
+	if (!err && (!bitmap_test(a->open, fd) || (only && a->files[fd] != only)))
+		err = -EBADF;
 	if (!err) {
 		*f = a->files[fd];
 		bitmap_clear(a->open, fd);
@@ -367,7 +368,7 @@ int fd_table_exec(struct fd_room *room)
 		     bits &= bits - 1) {
 			struct file *f;
 
-			err = fd_take(t, w * 64 + (u32)__builtin_ctzll(bits), &f);
+			err = fd_take(t, w * 64 + (u32)__builtin_ctzll(bits), NULL, &f);
 			if (!err)
 				file_close(f);
 		}
@@ -573,14 +574,24 @@ int fd_set_cloexec(s32 fd, bool on)
 	return err;
 }
 
-int fd_close(s32 fd)
+static int close_fd(s32 fd, const struct file *only)
 {
 	struct file *f;
-	int err = fd_take(current->files, (u32)fd, &f);
+	int err = fd_take(current->files, (u32)fd, only, &f);
 
 	if (!err)
 		file_close(f);
 	return err;
+}
+
+int fd_close(s32 fd)
+{
+	return close_fd(fd, NULL);
+}
+
+void fd_uninstall(s32 fd, struct file *f)
+{
+	(void)close_fd(fd, f);
 }
 
 SYSCALL1(close, s32, fd)

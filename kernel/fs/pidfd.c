@@ -39,14 +39,13 @@ static const struct file_ops pidfd_ops = {
     .show_fdinfo = pidfd_show,
 };
 
-s32 pidfd_install(struct process *p, u32 flags)
+struct file *pidfd_file(struct process *p, u32 flags)
 {
 	struct file *f = file_special("anon_inode:[pidfd]", &pidfd_ops, O_RDWR | flags, p);
 
-	if (IS_ERR(f))
-		return (s32)PTR_ERR(f);
-	process_get(p);
-	return fd_install(f, 0, true);
+	if (!IS_ERR(f))
+		process_get(p);
+	return f;
 }
 
 struct process *pidfd_get(s32 fd, u32 *flags)
@@ -69,8 +68,8 @@ struct process *pidfd_get(s32 fd, u32 *flags)
 SYSCALL2(pidfd_open, s32, pid, u32, flags)
 {
 	struct process *p;
+	struct file *f;
 	struct task *t;
-	s32 fd;
 
 	if ((flags & ~O_NONBLOCK) || pid <= 0)
 		return -EINVAL;
@@ -82,9 +81,9 @@ SYSCALL2(pidfd_open, s32, pid, u32, flags)
 	spin_unlock(&tasks_lock);
 	if (!p)
 		return t ? -EINVAL : -ESRCH; /* a thread's number is no process's */
-	fd = pidfd_install(p, flags);
+	f = pidfd_file(p, flags);
 	process_put(p);
-	return fd;
+	return IS_ERR(f) ? PTR_ERR(f) : fd_install(f, 0, true);
 }
 
 /* p's descriptors, referenced, where the caller may look into it. ERR_PTR(-ESRCH, -EPERM, -EBADF). */
@@ -100,7 +99,7 @@ static struct fd_table *files_of(struct process *p)
 	} else {
 		spin_lock(&p->sighand_lock);
 		if (p->leader->files)
-			files = fd_table_get(p->leader->files);
+			files = fd_table_hold(p->leader->files);
 		spin_unlock(&p->sighand_lock);
 	}
 	spin_unlock(&tasks_lock);
@@ -117,7 +116,7 @@ static long get_fd(struct process *p, s32 fd)
 		return PTR_ERR(files);
 	if (fd >= 0)
 		f = fd_table_next(files, &found, NULL);
-	fd_table_put(files);
+	fd_table_release(files);
 	if (f && found != fd) {
 		file_put(f);
 		f = NULL;

@@ -5,8 +5,10 @@
 
 struct process;
 
-/* A new descriptor, closed on exec, for p. `flags`: O_NONBLOCK. Or -ENOMEM, -EMFILE. */
-s32 pidfd_install(struct process *p, u32 flags);
+struct file;
+
+/* A new file for p. `flags`: O_NONBLOCK. Or ERR_PTR(-ENOMEM). */
+struct file *pidfd_file(struct process *p, u32 flags);
 /* The process of a descriptor, referenced; ERR_PTR(-EBADF) where it is not one of these. `flags`, if not
  * NULL, gets the file's. */
 struct process *pidfd_get(s32 fd, u32 *flags);

@@ -361,6 +361,8 @@ struct file *fd_get_any(s32 fd);
 /* A new descriptor for f in the current table (takes the reference over, even when it fails), or
  * -EMFILE, -ENOMEM. */
 s32 fd_install(struct file *f, s32 lowest, bool cloexec);
+/* Takes that back, where fd is still f's: other tasks may have closed it and opened another. */
+void fd_uninstall(s32 fd, struct file *f);
 /* Of another task's table, for /proc: the lowest open descriptor >= *fd, its file referenced; NULL:
  * none. */
 struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec);

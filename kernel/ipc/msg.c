@@ -155,14 +155,15 @@ SYSCALL2(msgget, s32, key, u32, flags)
 
 /* ---- msgsnd ---- */
 
-static struct message *message_load(const s64 __user *from, u64 size)
+static struct message *message_load(s64 type, const void __user *text, u64 size)
 {
 	struct message *m = kmalloc(sizeof(*m) + size);
 
 	if (!m)
 		return ERR_PTR(-ENOMEM);
+	m->type = type;
 	m->size = size;
-	if (get_user(m->type, from) || copy_from_user(m->text, from + 1, size)) {
+	if (copy_from_user(m->text, text, size)) {
 		kfree(m);
 		return ERR_PTR(-EFAULT);
 	}
@@ -215,10 +216,9 @@ SYSCALL4(msgsnd, s32, id, const s64 __user *, from, u64, size, u32, flags)
 		return -EFAULT;
 	if (size > (u64)ipc_msgmax || id < 0 || type < 1)
 		return -EINVAL;
-	m = message_load(from, size);
+	m = message_load(type, from + 1, size);
 	if (IS_ERR(m))
 		return PTR_ERR(m);
-	m->type = type;
 	spin_lock(&ipc_msg.lock);
 	err = send(id, m, flags);
 	spin_unlock(&ipc_msg.lock);

@@ -118,8 +118,8 @@ static long sem_count(s32 id, u32 wants)
 	return n;
 }
 
-/* GETALL and SETALL, by way of `values`, which has room for n. The set is the one that was asked for n: an id
- * names no other. */
+/* GETALL and SETALL, by way of `values`, which has room for n. The set that was asked for n may have gone, and
+ * after many others its id be another's. */
 static long sem_all(s32 id, u16 *values, u32 n, bool set)
 {
 	struct sem_array *a;
@@ -127,7 +127,7 @@ static long sem_all(s32 id, u16 *values, u32 n, bool set)
 
 	spin_lock(&ipc_sem.lock);
 	a = to_sems(ipc_find(&ipc_sem, id));
-	if (IS_ERR(a))
+	if (IS_ERR(a) || a->count != n)
 		err = -EIDRM;
 	for (u32 k = 0; k < n && !err; k++) {
 		if (set)

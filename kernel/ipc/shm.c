@@ -4,7 +4,8 @@
  * A segment knows how many areas map it, in all address spaces: mm tells each change through the mapping's
  * watch (mm/pagecache.h), fork, exec and exit included. One that was removed goes with the last of them.
  *
- *	mm->lock, then the set's lock. Files are opened and dropped with neither.
+ *	mm->lock, then the set's lock. The segment's file may be dropped under mm->lock, by the last area, which
+ *	has the file, too; it is opened without.
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
