@@ -29,9 +29,8 @@ SCRIPTS = {
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
 TIMEOUT, IDLE = 600, 200
-# Frames that a script's ledger may be off by with two CPUs: it depends on who was first which slab an
-# object that stays lies in (see slack() in tests/boot), and a script runs a hundred programs.
-SLACK = 4
+# Frames that a script's ledger may be off by with two CPUs: see slack() in tests/boot.
+SLACK = 2
 
 
 def overlay(root, name):
