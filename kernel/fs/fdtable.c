@@ -14,24 +14,13 @@
  */
 #include "kernel/fs/fs_internal.h"
 
+#include "kernel/fs/fdarray.h"
 #include "kernel/lib/bitmap.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
-
-#define INLINE_FDS 64
-
-struct fd_array {
-	u32 refs; /* tables. Atomic. */
-	u32 size; /* slots; a multiple of 64 */
-	u32 next; /* no free slot below */
-	struct file **files;
-	u64 *open, *cloexec;
-	u64 inline_bits[2];
-	struct file *inline_files[INLINE_FDS];
-};
 
 struct fd_table {
 	u32 users;		/* tasks. Atomic. */
@@ -41,99 +30,14 @@ struct fd_table {
 	struct fd_array *array; /* referenced */
 };
 
-static struct slab_cache *table_cache, *array_cache;
+static struct slab_cache *table_cache;
 
 void fd_table_init(void)
 {
 	table_cache = slab_create("fd_table", sizeof(struct fd_table), 16);
-	array_cache = slab_create("fd_array", sizeof(struct fd_array), 16);
-	if (!table_cache || !array_cache)
-		panic("no memory for the descriptor table caches");
-}
-
-static void *big_alloc(u32 size)
-{
-	return kmalloc(size * sizeof(struct file *) + 2 * (size / 64) * sizeof(u64));
-}
-
-static void use_big(struct fd_array *a, void *mem, u32 size)
-{
-	a->files = mem;
-	a->open = (u64 *)(a->files + size);
-	a->cloexec = a->open + size / 64;
-	a->size = size;
-	memset(a->open, 0, 2 * (size / 64) * sizeof(u64));
-}
-
-/* An empty array of `size` slots. NULL: no memory. */
-static struct fd_array *array_alloc(u32 size)
-{
-	struct fd_array *a = slab_alloc(array_cache);
-	void *mem;
-
-	if (!a)
-		return NULL;
-	a->refs = 1;
-	a->size = INLINE_FDS;
-	a->next = 0;
-	a->files = a->inline_files;
-	a->open = &a->inline_bits[0];
-	a->cloexec = &a->inline_bits[1];
-	a->inline_bits[0] = a->inline_bits[1] = 0;
-	if (size <= INLINE_FDS)
-		return a;
-	mem = big_alloc(size);
-	if (!mem) {
-		slab_free(array_cache, a);
-		return NULL;
-	}
-	use_big(a, mem, size);
-	return a;
-}
-
-/* Calls fn for each open descriptor. Nobody changes the array meanwhile. */
-static void array_for_each(const struct fd_array *a, void (*fn)(struct file *f))
-{
-	for (u32 w = 0; w < a->size / 64; w++)
-		for (u64 bits = a->open[w]; bits; bits &= bits - 1)
-			fn(a->files[w * 64 + (u32)__builtin_ctzll(bits)]);
-}
-
-/* One table fewer has it; the last one drops the files. No spinlock is held. */
-static void array_put(struct fd_array *a)
-{
-	if (atomic_dec(&a->refs))
-		return;
-	array_for_each(a, file_put);
-	if (a->files != a->inline_files)
-		kfree(a->files);
-	slab_free(array_cache, a);
-}
-
-/* The descriptors in use, rounded up to a word. */
-static u32 used_size(const struct fd_array *a)
-{
-	u32 words = a->size / 64;
-
-	while (words > 1 && !a->open[words - 1])
-		words--;
-	return words * 64;
-}
-
-static void array_copy(struct fd_array *to, const struct fd_array *from)
-{
-	u32 words = used_size(from) / 64;
-
-	for (u32 w = 0; w < words; w++) {
-		for (u64 bits = from->open[w]; bits; bits &= bits - 1) {
-			u32 fd = w * 64 + (u32)__builtin_ctzll(bits);
-
-			to->files[fd] = file_get(from->files[fd]);
-		}
-		to->open[w] = from->open[w];
-		to->cloexec[w] = from->cloexec[w] & from->open[w];
-	}
-	to->next = min(from->next, to->size);
+	if (!table_cache)
+		panic("no memory for the cache of descriptor tables");
+	fd_array_init();
 }
 
 /*
@@ -144,9 +48,9 @@ static struct fd_array *array_give_way(struct fd_table *t, struct fd_array *copy
 {
 	struct fd_array *old = t->array;
 
-	if (atomic_load_acquire(&old->refs) == 1 || used_size(old) > copy->size)
+	if (atomic_load_acquire(&old->refs) == 1 || fd_array_used(old) > copy->size)
 		return copy;
-	array_copy(copy, old);
+	fd_array_copy(copy, old);
 	t->array = copy;
 	return old;
 }
@@ -158,18 +62,18 @@ static struct fd_array *array_give_way(struct fd_table *t, struct fd_array *copy
 static int array_own(struct fd_table *t) __must_hold(&t->lock)
 {
 	while (atomic_load_acquire(&t->array->refs) > 1) {
-		u32 size = used_size(t->array);
+		u32 size = fd_array_used(t->array);
 		struct fd_array *old, *copy;
 
 		spin_unlock(&t->lock);
-		copy = array_alloc(size);
+		copy = fd_array_alloc(size);
 		spin_lock(&t->lock);
 		if (!copy)
 			return -ENOMEM;
 		/* Another task may have been here meanwhile. */
 		old = array_give_way(t, copy);
 		spin_unlock(&t->lock);
-		array_put(old);
+		fd_array_put(old);
 		spin_lock(&t->lock);
 	}
 	return 0;
@@ -191,11 +95,11 @@ static struct fd_table *table_alloc(struct fd_array *a)
 
 struct fd_table *fd_table_new(void)
 {
-	struct fd_array *a = array_alloc(INLINE_FDS);
+	struct fd_array *a = fd_array_alloc(INLINE_FDS);
 	struct fd_table *t = a ? table_alloc(a) : NULL;
 
 	if (a && !t)
-		array_put(a);
+		fd_array_put(a);
 	return t;
 }
 
@@ -252,7 +156,7 @@ void fd_table_release(struct fd_table *t)
 {
 	if (atomic_dec(&t->refs))
 		return;
-	array_put(t->array);
+	fd_array_put(t->array);
 	slab_free(table_cache, t);
 }
 
@@ -315,10 +219,10 @@ int fd_room_make(struct fd_room *room)
 	u32 size;
 
 	spin_lock(&t->lock);
-	size = used_size(t->array);
+	size = fd_array_used(t->array);
 	spin_unlock(&t->lock);
 	room->table = table_alloc(NULL);
-	room->array = array_alloc(size);
+	room->array = fd_array_alloc(size);
 	return room->table && room->array ? 0 : -ENOMEM;
 }
 
@@ -327,7 +231,7 @@ void fd_room_free(struct fd_room *room)
 	if (room->table)
 		slab_free(table_cache, room->table);
 	if (room->array)
-		array_put(room->array);
+		fd_array_put(room->array);
 }
 
 /* The current task gets a table that nobody else uses. */
@@ -412,15 +316,13 @@ struct file *fd_get(s32 fd)
 static int table_grow(struct fd_table *t, u32 fd) __must_hold(&t->lock)
 {
 	struct fd_array *a = t->array;
-	u32 size = a->size, old;
-	struct file **old_files;
-	u64 *old_open, *old_cloexec;
+	u32 size = a->size;
 	void *mem;
 
 	while (size <= fd)
 		size *= 2;
 	spin_unlock(&t->lock);
-	mem = big_alloc(size);
+	mem = fd_array_room(size);
 	spin_lock(&t->lock);
 	if (!mem)
 		return -ENOMEM;
@@ -429,16 +331,7 @@ static int table_grow(struct fd_table *t, u32 fd) __must_hold(&t->lock)
 		kfree(mem); /* another task grew it, or forked: the caller looks again */
 		return 0;
 	}
-	old = a->size;
-	old_files = a->files;
-	old_open = a->open;
-	old_cloexec = a->cloexec;
-	use_big(a, mem, size);
-	memcpy(a->files, old_files, old * sizeof(*old_files));
-	memcpy(a->open, old_open, old / 8);
-	memcpy(a->cloexec, old_cloexec, old / 8);
-	if (old_files != a->inline_files)
-		kfree(old_files);
+	fd_array_enlarge(a, mem, size);
 	return 0;
 }
 
@@ -458,16 +351,6 @@ static int table_reach(struct fd_table *t, u32 fd) __must_hold(&t->lock)
 static u64 fd_limit(void)
 {
 	return current->proc->rlimits[RLIMIT_NOFILE].cur;
-}
-
-static void set_slot(struct fd_array *a, u32 fd, struct file *f, bool cloexec)
-{
-	a->files[fd] = f;
-	bitmap_set(a->open, fd);
-	if (cloexec)
-		bitmap_set(a->cloexec, fd);
-	else
-		bitmap_clear(a->cloexec, fd);
 }
 
 /* The lowest free descriptor from `lowest` on, in an array that is the table's own; or an errno. As
@@ -503,7 +386,7 @@ s32 fd_install(struct file *f, s32 lowest, bool cloexec)
 	spin_lock(&t->lock);
 	fd = find_free(t, (u32)lowest);
 	if (fd >= 0) {
-		set_slot(t->array, (u32)fd, f, cloexec);
+		fd_array_set(t->array, (u32)fd, f, cloexec);
 		if ((u32)lowest <= t->array->next)
 			t->array->next = (u32)fd + 1;
 	}
@@ -642,7 +525,7 @@ static long dup_to(struct file *f, u32 to, bool cloexec)
 	if (!err) {
 		if (bitmap_test(t->array->open, to))
 			old = t->array->files[to];
-		set_slot(t->array, to, f, cloexec);
+		fd_array_set(t->array, to, f, cloexec);
 	}
 	spin_unlock(&t->lock);
 	if (err)
