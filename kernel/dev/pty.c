@@ -9,6 +9,9 @@
  * go with the master, and so does whatever session had it: the slave's files then read as ended and
  * take nothing. A master whose slave nobody has open any more reads -EIO.
  *
+ * Names in devpts come and go with masters alone. Programs can change none: the nodes are not pinned,
+ * as those of files that a program made are, and the root makes nothing.
+ *
  * Packet mode (TIOCPKT) and TIOCGPTPEER are not there.
  */
 #include "arch/uaccess.h"
@@ -33,7 +36,7 @@ struct pty {
 	u32 refs;	/* the master, and each file of the slave. Atomic. */
 	u32 index;
 	bool locked;	       /* by TIOCSPTLCK: the slave cannot be opened. Under ptys_lock. */
-	struct dentry *dentry; /* its name; referenced */
+	struct dentry *dentry; /* its name; referenced, which is what keeps it */
 
 	u32 slaves;		/* files of the slave. These under tty.lock. */
 	bool opened;		/* there has been one */
@@ -43,14 +46,14 @@ struct pty {
 };
 
 static spinlock_t ptys_lock = SPINLOCK_INIT(LOCK_PTYS);
-static struct pty *ptys[PTYS_MAX]; /* by number; while the master is open */
+static struct pty *ptys[PTYS_MAX]; /* by number; set up, and while the master is open */
 static struct mount *devpts_mount; /* attached nowhere: holds the one devpts */
 
 /* ---- output ---- */
 
-bool pty_has_room(const struct pty *p, size_t n)
+size_t pty_room(const struct pty *p)
 {
-	return OUT_SIZE - (p->out_head - p->out_tail) >= n * EXPANSION;
+	return (OUT_SIZE - (p->out_head - p->out_tail)) / EXPANSION;
 }
 
 /* What finds no room is an echo, and is lost: a program's output waits for room. */
@@ -91,16 +94,21 @@ void pty_slave_put(struct pty *p)
 	pty_put(p);
 }
 
-/* Takes a number for p: -ENOSPC where there is none left. */
+/* Takes a number for p, by which others find it from here on: -ENOSPC where there is none left. */
 static int take_number(struct pty *p)
 {
+	u32 n = 0;
+
 	spin_lock(&ptys_lock);
-	for (p->index = 0; p->index < PTYS_MAX && ptys[p->index]; p->index++)
-		;
-	if (p->index < PTYS_MAX)
-		ptys[p->index] = p;
+	while (n < PTYS_MAX && ptys[n])
+		n++;
+	if (n < PTYS_MAX) {
+		p->index = n;
+		p->tty.dev = dev_make(SLAVE_MAJOR, n);
+		ptys[n] = p;
+	}
 	spin_unlock(&ptys_lock);
-	return p->index < PTYS_MAX ? 0 : -ENOSPC;
+	return n < PTYS_MAX ? 0 : -ENOSPC;
 }
 
 static void drop_number(struct pty *p)
@@ -110,14 +118,14 @@ static void drop_number(struct pty *p)
 	spin_unlock(&ptys_lock);
 }
 
-/* A node in devpts; referenced, ERR_PTR(-ENOMEM). */
+/* A node in devpts, which is there while its one reference is held; ERR_PTR(-ENOMEM). */
 static struct dentry *add_node(struct super_block *sb, const char *name, u32 mode, u64 rdev)
 {
 	struct inode *i = ram_inode(sb, NULL, mode, rdev, NULL);
 
 	if (IS_ERR(i))
 		return ERR_PTR(PTR_ERR(i));
-	return dentry_add(sb->root, name, strlen(name), i, true);
+	return dentry_add(sb->root, name, strlen(name), i, false);
 }
 
 static int add_name(struct pty *p)
@@ -135,17 +143,27 @@ static int add_name(struct pty *p)
 	return 0;
 }
 
-static int pty_make(struct pty *p)
+/* A pty that nobody finds yet, with the master's reference; NULL: no memory. */
+static struct pty *pty_alloc(void)
+{
+	struct pty *p = kzalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->locked = true;
+	waitq_init(&p->master_wait);
+	tty_setup(&p->tty, &ldisc_ops, 0);
+	p->tty.pty = p;
+	return p;
+}
+
+static int pty_publish(struct pty *p)
 {
 	int err = take_number(p);
 
 	if (err)
 		return err;
-	p->refs = 1;
-	p->locked = true;
-	waitq_init(&p->master_wait);
-	tty_setup(&p->tty, &ldisc_ops, dev_make(SLAVE_MAJOR, p->index));
-	p->tty.pty = p;
 	err = add_name(p);
 	if (err)
 		drop_number(p);
@@ -156,12 +174,12 @@ static int pty_make(struct pty *p)
 
 static int master_open(struct inode *i, struct file *f)
 {
-	struct pty *p = kzalloc(sizeof(*p));
-	int err = p ? pty_make(p) : -ENOMEM;
+	struct pty *p = pty_alloc();
+	int err = p ? pty_publish(p) : -ENOMEM;
 
 	(void)i;
-	if (err)
-		kfree(p);
+	if (p && err)
+		pty_put(p);
 	f->private = p;
 	return err;
 }
@@ -173,7 +191,6 @@ static void master_release(struct file *f)
 	drop_number(p);
 	p->dentry->inode->nlink = 0;
 	dentry_remove(p->dentry);
-	dentry_put(p->dentry);
 	spin_lock(&p->tty.lock);
 	p->tty.hung_up = true;
 	spin_unlock(&p->tty.lock);
@@ -398,6 +415,8 @@ static const struct file_ops slave_ops = {.open = slave_open};
 
 /* ---- devpts ---- */
 
+static const struct inode_ops root_ops = {.setattr = inode_set_attr};
+
 static int devpts_fill(struct super_block *sb, const char *options)
 {
 	int err = ram_fill(sb, "");
@@ -407,13 +426,13 @@ static int devpts_fill(struct super_block *sb, const char *options)
 	if (err)
 		return err;
 	sb->magic = DEVPTS_MAGIC;
+	sb->root->inode->ops = &root_ops;
 	d = add_node(sb, "ptmx", S_IFCHR | 0666, dev_make(5, 2));
 	if (IS_ERR(d)) {
 		dentry_drop_tree(sb->root);
 		sb->ops->release(sb);
 		return -ENOMEM;
 	}
-	dentry_put(d);
 	return 0;
 }
 

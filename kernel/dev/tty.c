@@ -201,45 +201,48 @@ void tty_note_signal(struct ldisc *l, int sig)
 
 static const struct ldisc_ops ldisc_ops = {.output = to_console, .signal = tty_note_signal};
 
-/* Output cannot go on. Under tty->lock. */
-static bool output_waits(const struct tty *tty, size_t n)
+/* How many bytes of output find room now. Under tty->lock. */
+static size_t output_room(const struct tty *tty)
 {
-	return tty->ldisc.stopped || (tty->pty && !pty_has_room(tty->pty, n));
+	if (tty->ldisc.stopped)
+		return 0;
+	return tty->pty ? pty_room(tty->pty) : SIZE_MAX;
 }
 
-static bool may_write(struct tty *tty, size_t n)
+static bool may_write(struct tty *tty)
 {
 	bool yes;
 
 	spin_lock(&tty->lock);
-	yes = tty->hung_up || !output_waits(tty, n);
+	yes = tty->hung_up || output_room(tty);
 	spin_unlock(&tty->lock);
 	return yes;
 }
 
-/* Writes one chunk once output may go on: 0, or an errno. */
-static long write_chunk(struct tty *tty, struct file *f, const char *s, size_t n)
+/* Writes one chunk as output goes on: how much, or an errno where it is nothing. */
+static ssize_t write_chunk(struct tty *tty, struct file *f, const char *s, size_t n)
 {
-	for (;;) {
-		bool waits, hung_up;
-		long err;
+	size_t done = 0, fits;
+	long err = 0;
+
+	while (!err && done < n) {
+		bool hung_up;
 
 		spin_lock(&tty->lock);
 		hung_up = tty->hung_up;
-		waits = output_waits(tty, n);
-		if (!waits && !hung_up)
-			ldisc_output(&tty->ldisc, s, n);
+		fits = hung_up ? 0 : min(n - done, output_room(tty));
+		if (fits)
+			ldisc_output(&tty->ldisc, s + done, fits);
 		spin_unlock(&tty->lock);
+		done += fits;
 		if (hung_up)
-			return -EIO;
-		if (!waits)
-			return 0;
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event(&tty->write_wait, may_write(tty, n));
-		if (err)
-			return err;
+			err = -EIO;
+		else if (!fits && f->flags & O_NONBLOCK)
+			err = -EAGAIN;
+		else if (!fits)
+			err = wait_event(&tty->write_wait, may_write(tty));
 	}
+	return done ? (ssize_t)done : err;
 }
 
 static ssize_t tty_write(struct file *f, struct io_iter *it, loff_t *pos)
@@ -254,11 +257,14 @@ static ssize_t tty_write(struct file *f, struct io_iter *it, loff_t *pos)
 		err = tty_check_foreground(tty, SIGTTOU);
 	while (!err && it->left) {
 		size_t want = min(it->left, sizeof(buf)), n = iter_get(it, buf, want);
+		ssize_t written = n ? write_chunk(tty, f, buf, n) : 0;
 
-		if (n)
-			err = write_chunk(tty, f, buf, n);
-		if (!err)
-			done += (ssize_t)n;
+		if (written < 0)
+			err = written;
+		else
+			done += written;
+		if (!err && (size_t)written < n)
+			break;
 		if (!err && n < want)
 			err = -EFAULT;
 		if (!err && fatal_signal_pending())
@@ -289,7 +295,7 @@ static u32 tty_poll(struct file *f, struct poll_table *pt)
 	min = tty->ldisc.t.cc[VTIME] ? 1 : tty->ldisc.t.cc[VMIN];
 	if (ldisc_readable(&tty->ldisc, min))
 		ready |= POLLIN | POLLRDNORM;
-	if (!output_waits(tty, 1))
+	if (output_room(tty))
 		ready |= POLLOUT | POLLWRNORM;
 	if (tty->hung_up)
 		ready |= POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP;

@@ -49,8 +49,8 @@ void pty_init(void);
 /* One file more, or less, has the slave's side open. */
 void pty_slave_get(struct pty *p);
 void pty_slave_put(struct pty *p);
-/* Whether the master has room for n bytes of output, in their longest form. Under tty->lock. */
-bool pty_has_room(const struct pty *p, size_t n);
+/* How many bytes of output the master has room for, in their longest form. Under tty->lock. */
+size_t pty_room(const struct pty *p);
 
 /* ---- jobs.c: all under no lock ---- */
 

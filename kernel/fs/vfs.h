@@ -285,7 +285,8 @@ struct dentry *dentry_make_root(struct super_block *sb, struct inode *i) __must_
  */
 struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, struct inode *i,
 			  bool pin) __must_check;
-/* Makes a name of a stored file system disappear; its inode's nlink is the caller's affair. */
+/* Makes a name disappear and drops the reference that kept it, which is a stored file system's pin;
+ * its inode's nlink is the caller's affair. */
 void dentry_remove(struct dentry *d);
 /* For readdir: emits "." and ".." at positions 0 and 1 and leaves pos 2. false: the buffer is full.
  */

@@ -1,8 +1,10 @@
 /* Pseudo-terminals: a terminal whose other end is a program. */
 #include "tap.h"
+#include <dirent.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <termios.h>
 
@@ -67,6 +69,19 @@ static void writes(int fd, const char *text)
 	EQ(write(fd, text, strlen(text)), strlen(text));
 }
 
+static bool is_listed(const char *name)
+{
+	DIR *d = opendir("/dev/pts");
+	struct dirent *e;
+	bool found = false;
+
+	REQUIRE(d);
+	while (!found && (e = readdir(d)))
+		found = !strcmp(e->d_name, strrchr(name, '/') + 1);
+	closedir(d);
+	return found;
+}
+
 TEST(names)
 {
 	char name[32], other[32];
@@ -99,6 +114,35 @@ TEST(names)
 	FAILS(stat(name, &st), ENOENT);
 	close(slave);
 	close(b);
+	end();
+}
+
+/* Programs can change no name there, root or not. */
+TEST(names_are_not_for_programs)
+{
+	struct stat st;
+	char name[32];
+	int master;
+
+	begin();
+	master = open_master(name);
+	FAILS(unlink(name), EPERM);
+	FAILS(unlink("/dev/pts/ptmx"), EPERM);
+	FAILS(rename(name, "/dev/pts/other"), EPERM);
+	FAILS(rename("/dev/pts/ptmx", name), EPERM);
+	FAILS(link(name, "/dev/pts/other"), EPERM);
+	FAILS(symlink("x", "/dev/pts/other"), EPERM);
+	FAILS(mkdir("/dev/pts/other", 0777), EPERM);
+	FAILS(mknod("/dev/pts/other", S_IFCHR | 0600, makedev(136, 0)), EPERM);
+	FAILS(open("/dev/pts/other", O_RDWR | O_CREAT, 0600), EACCES);
+	FAILS(open("/dev/pts", O_RDWR | O_TMPFILE, 0600), EOPNOTSUPP);
+	EQ(stat(name, &st), 0);
+	EQ(st.st_nlink, 1);
+	CHECK(is_listed(name) && is_listed("/dev/pts/ptmx"));
+	EQ(chmod(name, 0666), 0);
+	EQ(chmod("/dev/pts", 0755), 0);
+	close(master);
+	CHECK(!is_listed(name) && is_listed("/dev/pts/ptmx"));
 	end();
 }
 
@@ -196,6 +240,29 @@ static int polled(int fd)
 
 	EQ(poll(&pfd, 1, 0) >= 0, 1);
 	return pfd.revents;
+}
+
+/* Where poll says that output finds room, a write of any length writes some. */
+TEST(room_for_some)
+{
+	struct pair p;
+	char buf[2000] = "";
+	int taken = 0;
+
+	begin();
+	p = open_pair();
+	set_raw(p.slave);
+	fcntl(p.slave, F_SETFL, O_NONBLOCK);
+	while (write(p.slave, buf, sizeof(buf)) > 0)
+		;
+	EQ(errno, EAGAIN);
+	CHECK(!(polled(p.slave) & POLLOUT));
+	while (!(polled(p.slave) & POLLOUT) && taken++ < 100000)
+		EQ(read(p.master, buf, 1), 1);
+	BETWEEN(write(p.slave, buf, sizeof(buf)), 1, sizeof(buf));
+	close(p.slave);
+	close(p.master);
+	end();
 }
 
 TEST(slave_closes)
