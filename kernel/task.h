@@ -150,6 +150,8 @@ struct process {
 	struct task *leader;	 /* changed by exec, under tasks_lock and sighand_lock */
 	struct waitq child_wait; /* wait4 sleeps here; woken when a child changes */
 	struct tty *tty;	 /* controlling terminal, under tasks_lock */
+	s32 old_pgrp; /* a leader's: held, the foreground group of its terminal that has hung up, or
+			 0. Under tasks_lock. */
 
 	spinlock_t sighand_lock; /* sighand, shared, the pending sets of all tasks, and down to
 				    nr_queued */

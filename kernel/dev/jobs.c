@@ -1,4 +1,10 @@
-/* Terminals and job control: controlling terminals, foreground groups, and who may read. */
+/*
+ * Terminals and job control: controlling terminals, foreground groups, and who may read.
+ *
+ * The number of a foreground group is held, so that no new group gets a signal that is not for it. It
+ * is signalled when the session's leader ends. Where the terminal has gone by then, the leader has
+ * the number in old_pgrp: hanging up is commonly what it ends of.
+ */
 #include "arch/uaccess.h"
 #include "kernel/dev/tty.h"
 #include "kernel/process.h"
@@ -41,14 +47,25 @@ void tty_send_signals(struct tty *tty)
 		signal_group(pgrp, __builtin_ctz(signals), NULL);
 }
 
+/* Puts another group's number, or none, in a place that holds one. Under tasks_lock. */
+static void change_pgrp(s32 *place, s32 pgrp)
+{
+	if (pgrp)
+		pid_hold(pgrp);
+	if (*place)
+		pid_drop(*place);
+	*place = pgrp;
+}
+
 /* Under tasks_lock. */
 static void take_terminal(struct tty *tty)
 {
 	struct process *p = current->proc;
 
 	tty->session = p->sid;
-	tty->pgrp = p->pgid;
+	change_pgrp(&tty->pgrp, p->pgid);
 	p->tty = tty;
+	change_pgrp(&p->old_pgrp, 0);
 }
 
 /* Under tasks_lock: no process of the session has the terminal any more. */
@@ -57,7 +74,8 @@ static void leave_session(struct tty *tty)
 	for (struct process *p = process_first(); p; p = process_after(p))
 		if (p->tty == tty)
 			p->tty = NULL;
-	tty->session = tty->pgrp = 0;
+	tty->session = 0;
+	change_pgrp(&tty->pgrp, 0);
 }
 
 void tty_open_controlling(struct tty *tty)
@@ -99,12 +117,12 @@ static long set_controlling(struct tty *tty, bool steal)
 void tty_hang_up(struct tty *tty)
 {
 	struct process *leader;
-	s32 session;
 
 	spin_lock(&tasks_lock);
-	session = tty->session;
+	leader = tty->session ? process_lookup(tty->session) : NULL;
+	if (leader)
+		change_pgrp(&leader->old_pgrp, tty->pgrp);
 	leave_session(tty);
-	leader = session ? process_lookup(session) : NULL;
 	if (leader) {
 		signal_process(leader, SIGHUP, NULL);
 		signal_process(leader, SIGCONT, NULL);
@@ -115,19 +133,19 @@ void tty_hang_up(struct tty *tty)
 void tty_session_end(struct process *leader)
 {
 	struct tty *tty;
-	s32 pgrp = 0;
 
 	spin_lock(&tasks_lock);
 	tty = leader->tty;
 	if (tty && tty->session == leader->sid) {
-		pgrp = tty->pgrp;
+		change_pgrp(&leader->old_pgrp, tty->pgrp);
 		leave_session(tty);
 	}
-	spin_unlock(&tasks_lock);
-	if (pgrp) {
-		signal_group(pgrp, SIGHUP, NULL);
-		signal_group(pgrp, SIGCONT, NULL);
+	if (leader->old_pgrp) {
+		signal_group_locked(leader->old_pgrp, SIGHUP, NULL, false);
+		signal_group_locked(leader->old_pgrp, SIGCONT, NULL, false);
+		change_pgrp(&leader->old_pgrp, 0);
 	}
+	spin_unlock(&tasks_lock);
 }
 
 /* TIOCNOTTY: the process gives its terminal up; a leader, for its whole session. */
@@ -182,7 +200,7 @@ static long set_foreground(struct tty *tty, const s32 __user *arg)
 	else if (!group_in_session(pgrp, p->sid, &exists))
 		err = exists ? -EPERM : -ESRCH;
 	else
-		tty->pgrp = pgrp;
+		change_pgrp(&tty->pgrp, pgrp);
 	spin_unlock(&tasks_lock);
 	return err;
 }

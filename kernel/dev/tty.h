@@ -20,7 +20,7 @@ struct tty {
 	struct rwsem read_lock;	 /* LOCK_TTY_READ: one reader at a time */
 
 	s32 session; /* that it controls, 0: none. Under tasks_lock. */
-	s32 pgrp;    /* the session's foreground group, 0: none. Under tasks_lock. */
+	s32 pgrp;    /* the session's foreground group, held; 0: none. Under tasks_lock. */
 	u64 dev;     /* device number, for /proc */
 };
 
@@ -61,7 +61,8 @@ int tty_check_foreground(struct tty *tty, int sig);
 void tty_send_signals(struct tty *tty);
 /* A session leader without a terminal opens one that has no session: it becomes its own. */
 void tty_open_controlling(struct tty *tty);
-/* The master has gone: the session loses its terminal, and its leader gets SIGHUP. */
+/* The master has gone: the session loses its terminal, and its leader gets SIGHUP. What was its
+ * foreground group gets it when the leader ends. */
 void tty_hang_up(struct tty *tty);
 /* The ioctls of job control; -ENOTTY where cmd is none of them. */
 long tty_job_ioctl(struct tty *tty, u32 cmd, u64 arg);

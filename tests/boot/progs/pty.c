@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <termios.h>
@@ -362,6 +363,53 @@ TEST(a_session)
 	EQ(read(p.master, buf, 4), 4);
 	close(p.master);
 	JOIN(pid);
+	end();
+}
+
+/* In the foreground, in a group of its own. */
+static void work(struct pair *p, volatile pid_t *job)
+{
+	*job = getpid();
+	signals = 0;
+	EQ(setpgid(0, 0), 0);
+	signal(SIGTTOU, SIG_IGN);
+	EQ(tcsetpgrp(p->slave, getpid()), 0);
+	writes(p->slave, "ready");
+	await(SIGHUP);
+	await(SIGCONT);
+}
+
+/* Ends of SIGHUP, as a shell does, once `job` runs. */
+static void lead(struct pair *p, volatile pid_t *job)
+{
+	take(p);
+	CHILD(work(p, job));
+	signal(SIGHUP, SIG_DFL);
+	for (;;)
+		pause();
+}
+
+/* A leader that ends because its terminal has gone takes the foreground group with it. */
+TEST(master_closes_on_a_job)
+{
+	volatile pid_t *job = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct pair p;
+	char buf[8];
+	pid_t leader;
+	int status;
+
+	begin();
+	EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	p = open_pair();
+	leader = CHILD(lead(&p, job));
+	close(p.slave);
+	EQ(read(p.master, buf, 5), 5);
+	EQ(ioctl(p.master, TIOCGPGRP, &status), 0);
+	EQ(status, *job);
+	close(p.master);
+	status = status_of(leader);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP);
+	JOIN(*job);
 	end();
 }
 
