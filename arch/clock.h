@@ -5,7 +5,7 @@
 
 /* Nanoseconds since boot; never goes back. */
 u64 clock_ns(void);
-/* Nanoseconds since 1970, from the battery-backed clock read at boot. */
+/* Nanoseconds since 1970: by the battery-backed clock as read at boot, until it is set. */
 u64 clock_wall_ns(void);
 /* Moves the wall clock, as clock_settime(2) does: clock_wall_ns() is `ns` from now on. */
 void clock_set_wall_ns(u64 ns);

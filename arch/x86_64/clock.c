@@ -1,7 +1,7 @@
 /*
  * The clock is the time-stamp counter, whose rate is measured once against the PIT: channel 2
  * counts at a known 1,193,182 Hz (Intel 8254 data sheet) without any interrupt. The wall clock is
- * the battery-backed one, read at boot, plus the time since.
+ * that plus an offset, by the battery-backed one at boot, until clock_set_wall_ns() changes it.
  */
 #include "arch/clock.h"
 
@@ -26,8 +26,9 @@
 static u64 tsc_base;
 static u64 tsc_mult; /* ns = ticks * tsc_mult >> 32 */
 static u64 tsc_hz;
-static s64 wall_offset_ns;	    /* wall clock minus clock_ns() */
-static struct vdso_data *vdso_data; /* what user mode reads of these; NULL: not there yet */
+static s64 boot_offset_ns;
+/* Wall clock minus clock_ns(): where user mode reads it, too, once there is the vDSO's data. */
+static s64 *wall_offset_ns = &boot_offset_ns;
 
 static u16 pit_read(void)
 {
@@ -107,22 +108,20 @@ u64 clock_ns(void)
 
 u64 clock_wall_ns(void)
 {
-	return clock_ns() + (u64)wall_offset_ns;
+	return clock_ns() + (u64)__atomic_load_n(wall_offset_ns, __ATOMIC_RELAXED);
 }
 
 void clock_set_wall_ns(u64 ns)
 {
-	s64 offset = (s64)(ns - clock_ns());
-
-	__atomic_store_n(&wall_offset_ns, offset, __ATOMIC_RELAXED);
-	if (vdso_data)
-		__atomic_store_n(&vdso_data->wall_offset_ns, offset, __ATOMIC_RELAXED);
+	__atomic_store_n(wall_offset_ns, (s64)(ns - clock_ns()), __ATOMIC_RELAXED);
 }
 
 void arch_vdso_data(void *page)
 {
-	vdso_data = page;
-	*vdso_data = (struct vdso_data){tsc_base, tsc_mult, wall_offset_ns};
+	struct vdso_data *data = page;
+
+	*data = (struct vdso_data){tsc_base, tsc_mult, *wall_offset_ns};
+	wall_offset_ns = &data->wall_offset_ns;
 }
 
 u64 clock_tsc_hz(void)
