@@ -5,7 +5,7 @@
 
 /*
  * True where every count agrees with a walk of all trees; else the first few disagreements are in
- * the log. The caller sees to it that no tree changes meanwhile: one CPU in the kernel, which does
- * not sleep.
+ * the log. The caller sees to it that no tree changes meanwhile: it does not sleep, and has stopped
+ * the other CPUs (kernel/stop.c).
  */
 bool mm_audit(void);
