@@ -41,7 +41,7 @@ all: $(BUILD)/calf.elf $(BUILD)/calf compile_commands.json
 
 # Objects depend on the command that made them, so that another compiler or flag rebuilds them.
 define COMMAND_
-$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) $(KERNEL_LDFLAGS)
+$(CC) $(KERNEL_CPPFLAGS) $(KERNEL_CFLAGS) $(KERNEL_LDFLAGS) $(VDSO_CFLAGS) $(VDSO_LDFLAGS)
 endef
 $(BUILD)/command: FORCE
 	@mkdir -p $(@D)
