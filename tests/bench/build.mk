@@ -5,7 +5,7 @@ BENCHFLAGS ?=
 BENCH_COMMON := tests/bench/common.c tests/bench/common.h
 $(BENCH_OUT)/micro: tests/bench/micro.c tests/bench/forks.c tests/bench/micro.h $(BENCH_COMMON)
 $(BENCH_OUT)/parallel: tests/bench/parallel.c $(BENCH_COMMON)
-$(BENCH_OUT)/sparse: tests/bench/sparse.c
+$(BENCH_OUT)/sparse: tests/bench/sparse.c $(BENCH_COMMON)
 $(BENCH_OUT)/micro $(BENCH_OUT)/parallel $(BENCH_OUT)/sparse:
 	@mkdir -p $(@D)
 	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -pthread -o $@ $(filter %.c,$^)

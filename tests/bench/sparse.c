@@ -5,41 +5,27 @@
  * page below each: by nobody, by the parent afterwards, by the child too. AUTO_SPARSE in mm/fork.c
  * follows from it.
  */
+#include "common.h"
+
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TABLES	   8
 #define TABLE_SIZE (2ul << 20)
-#define PAGE	   4096ul
 #define ROUNDS	   4
 
 static const char *const writers[] = {"nobody", "parent", "both"};
 static volatile char *base;
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static void set_level(const char *level)
 {
 	int fd = open("/proc/sys/vm/fork_share_level", O_WRONLY);
 
 	if (fd < 0 || write(fd, level, strlen(level)) < 0)
-		printf("sparse: cannot set the share level\n");
+		die("share level");
 	close(fd);
 }
 
@@ -53,14 +39,13 @@ static uint64_t fork_once(int writer)
 {
 	uint64_t began = now();
 	pid_t pid = fork();
-	int status;
 
 	if (!pid) {
 		if (writer == 2)
 			write_below_each(3);
 		_exit(0);
 	}
-	waitpid(pid, &status, 0);
+	wait_for(pid);
 	if (writer >= 1)
 		write_below_each(4);
 	return now() - began;
@@ -91,10 +76,9 @@ static void fill(size_t entries)
 int main(void)
 {
 	size_t bytes = (TABLES + 1) * TABLE_SIZE;
-	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = map(bytes);
 
-	mkdir("/proc", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
+	begin();
 	madvise(p, bytes, MADV_RANDOM);
 	base = (char *)(((uintptr_t)p + TABLE_SIZE - 1) & ~(TABLE_SIZE - 1));
 	printf("%-8s%8s%8s%8s\n", "writer", "entries", "copied", "shared");
@@ -109,8 +93,5 @@ int main(void)
 			shared = measure("2", writer);
 			printf("%-8s%8zu%8lu%8lu\n", writers[writer], n, copied, shared);
 		}
-	printf("sparse: done\n");
-	fflush(stdout);
-	reboot(RB_POWER_OFF);
-	return 1;
+	return finish();
 }
