@@ -544,32 +544,48 @@ static void jump_out(int sig)
 	siglongjmp(jump, 1);
 }
 
+struct toucher {
+	pthread_t thread;
+	volatile char *at;
+	volatile long hits, faults;
+};
+
 static void *touch_on(void *arg)
 {
-	volatile long faults = 0, hits = 0;
+	struct toucher *t = arg;
 
 	while (racing) {
 		if (sigsetjmp(jump, 1)) {
-			faults++;
+			t->faults++;
 		} else {
-			((volatile char *)arg)[0] = 1;
-			((volatile char *)arg)[3 * PAGE] = 1;
-			hits++;
+			t->at[0] = 1;
+			t->at[3 * PAGE] = 1;
+			t->hits++;
 		}
 	}
-	CHECK(faults + hits > 0); /* which of the two, nobody can promise */
 	return NULL;
 }
 
+/* By 2, since the first may be of a round that had begun. */
+static bool grows(volatile long *n)
+{
+	long was = *n, end = now_ms() + 10000 + LATE;
+
+	while (*n < was + 2 && now_ms() < end)
+		sleep_ms(1);
+	return *n >= was + 2;
+}
+
+/* Which of the two a thread meets, nobody can promise as long as it changes; then it is certain. */
 TEST(faults_against_munmap)
 {
 	char *at = map_private(4 * PAGE);
-	pthread_t t[2];
+	struct toucher t[2] = {{.at = at}, {.at = at}};
 
 	handle(SIGSEGV, jump_out, 0);
 	racing = 1;
 	for (int i = 0; i < 2; i++)
-		t[i] = start(touch_on, at);
+		t[i].thread = start(touch_on, &t[i]);
 	for (int round = 0; round < 300; round++) {
 		OK(munmap(at, 4 * PAGE));
 		if (round % 8 == 0)
@@ -579,10 +595,14 @@ TEST(faults_against_munmap)
 		if (round % 8 == 4)
 			sleep_ms(1);
 	}
-	sleep_ms(10);
+	for (int i = 0; i < 2; i++)
+		CHECK(grows(&t[i].hits));
+	OK(munmap(at, 4 * PAGE));
+	for (int i = 0; i < 2; i++)
+		CHECK(grows(&t[i].faults));
 	racing = 0;
-	join(t[0]);
-	join(t[1]);
+	for (int i = 0; i < 2; i++)
+		join(t[i].thread);
 }
 
 static void *map_and_protect(void *arg)
