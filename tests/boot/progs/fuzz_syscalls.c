@@ -6,16 +6,15 @@
  * killed. A round's calls follow from its seed: `fuzz_syscalls --fuzz SECONDS SEED [root] [fail]`
  * begins with that round.
  */
+#include "fuzz_values.h"
+
 #include <dirent.h>
 #include <pthread.h>
-#include <poll.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/timerfd.h>
-
-#include "fuzz_values.h"
 
 #define ROUND_MS     400
 #define PROCESSES    3

@@ -1,9 +1,9 @@
 /* Random values for system calls: half of them sensible, and each reproducible from a seed. */
 #pragma once
 
-#include <sys/uio.h>
-
 #include "tap.h"
+
+#include <sys/uio.h>
 
 static __thread uint64_t rng;
 

@@ -1,6 +1,5 @@
 /* Processes as descriptors: pidfd_open(2) and its kin, CLONE_PIDFD, waitid(P_PIDFD). */
 #include "thread.h"
-#include <poll.h>
 #include <sys/epoll.h>
 
 #define SYS_pidfd_send_signal_ 424
@@ -27,17 +26,6 @@ static int pidfd_send_signal(int fd, int sig, siginfo_t *info, unsigned flags)
 static int pidfd_getfd(int fd, int theirs, unsigned flags)
 {
 	return syscall(SYS_pidfd_getfd_, fd, theirs, flags);
-}
-
-static bool ended(int fd, int ms)
-{
-	struct pollfd p = {fd, POLLIN, 0};
-	int n = poll(&p, 1, ms);
-
-	REQUIRE(n >= 0);
-	if (n)
-		EQ(p.revents, POLLIN);
-	return n;
 }
 
 static pid_t sleeper(void)
@@ -74,12 +62,12 @@ TEST(poll_tells_the_end)
 	int fd = pidfd_open(pid, 0);
 
 	REQUIRE(fd >= 0);
-	CHECK(!ended(fd, 20));
+	CHECK(!readable(fd, 20));
 	kill(pid, SIGKILL);
-	CHECK(ended(fd, 10000));
-	CHECK(ended(fd, 0));
+	CHECK(readable(fd, 10000));
+	CHECK(readable(fd, 0));
 	EQ(WTERMSIG(status_of(pid)), SIGKILL);
-	CHECK(ended(fd, 0));
+	CHECK(readable(fd, 0));
 }
 
 TEST(epoll_tells_the_end)
@@ -102,7 +90,7 @@ TEST(a_process_with_threads_ends_with_the_last)
 	long t = now_ms();
 
 	REQUIRE(fd >= 0);
-	CHECK(ended(fd, 20000));
+	CHECK(readable(fd, 20000));
 	CHECK(now_ms() - t >= 50);
 	JOIN(pid);
 }
@@ -238,7 +226,7 @@ TEST(clone_gives_one)
 	REQUIRE(pid > 0);
 	EQ(fd, 3);
 	EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	CHECK(ended(fd, 10000));
+	CHECK(readable(fd, 10000));
 	JOIN(pid);
 	FAILS(clone_with(CLONE_PIDFD | CLONE_PARENT_SETTID, &fd), EINVAL);
 	FAILS(clone_with(CLONE_PIDFD | 0x00400000, &fd), EINVAL);
@@ -291,7 +279,7 @@ TEST(ends_against_polls)
 		if (i & 1)
 			EQ(epoll_wait(s, &e, 1, 20000), 1);
 		else
-			CHECK(ended(fd, 20000));
+			CHECK(readable(fd, 20000));
 		JOIN(pid);
 		close(i & 2 ? fd : s);
 		close(i & 2 ? s : fd);

@@ -4,21 +4,11 @@
  * made good to the others later.
  */
 #include "tap.h"
-#include <sched.h>
 
 struct counters {
 	volatile long used[8]; /* microseconds */
 	volatile int go, stop;
 };
-
-static void pin_to_first(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	EQ(sched_setaffinity(0, sizeof(set), &set), 0);
-}
 
 static long cpu_us(void)
 {
@@ -32,7 +22,7 @@ static void compete(struct counters *c, int i, int nice_value)
 {
 	long began;
 
-	pin_to_first();
+	EQ(pin(0, 0), 0);
 	EQ(setpriority(PRIO_PROCESS, 0, nice_value), 0);
 	while (!c->go)
 		sched_yield();
@@ -90,10 +80,10 @@ TEST(nice_gives_less)
 /* On the host's time only most sleeps can be vouched for: it is late with some of them itself. */
 TEST(a_sleeper_is_not_kept_waiting)
 {
-	pid_t pid = CHILD(pin_to_first(); for (;;));
+	pid_t pid = CHILD(EQ(pin(0, 0), 0); for (;;));
 	int late = 0;
 
-	pin_to_first();
+	EQ(pin(0, 0), 0);
 	for (int i = 0; i < 20; i++) {
 		long t = now_ms();
 
@@ -114,7 +104,7 @@ TEST(busy_loops_do_not_stop_others)
 	int p[2];
 
 	REQUIRE(!pipe(p));
-	pin_to_first();
+	EQ(pin(0, 0), 0);
 	for (int i = 0; i < 3; i++)
 		pids[i] = CHILD(for (;;));
 	JOIN(CHILD(EQ(write(p[1], "x", 1), 1)));

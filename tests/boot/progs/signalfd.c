@@ -1,6 +1,5 @@
 /* signalfd(2): who reads which signals, and what it is told of them. */
 #include "thread.h"
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
@@ -33,17 +32,6 @@ static struct signalfd_siginfo get(int fd)
 
 	EQ(read(fd, &i, sizeof(i)), sizeof(i));
 	return i;
-}
-
-static bool readable(int fd, int ms)
-{
-	struct pollfd p = {fd, POLLIN | POLLOUT, 0};
-	int n = poll(&p, 1, ms);
-
-	REQUIRE(n >= 0);
-	if (n)
-		EQ(p.revents, POLLIN);
-	return n;
 }
 
 TEST(creation_and_errors)

@@ -25,15 +25,6 @@ static int this_cpu(void)
 	return (int)cpu;
 }
 
-static int pin(pid_t pid, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(pid, sizeof(set), &set);
-}
-
 static void need_two(void)
 {
 	if (nr_cpus() < 2)
@@ -241,15 +232,17 @@ TEST_FOR(120, ping_pong_however_an_idle_cpu_waits)
 {
 	static const char knob[] = "/proc/sys/kernel/idle_poll_ns";
 	static const char *const ns[] = {"0", "2000", "1000000"};
-	char was[16];
+	char was[16], is[16];
 
 	if (slurp(knob, was, sizeof(was)) <= 0)
 		SKIP("no such knob");
 	for (unsigned i = 0; i < sizeof(ns) / sizeof(*ns); i++) {
 		spit(knob, ns[i]);
+		CHECK(slurp(knob, is, sizeof(is)) > 0 && atol(is) == atol(ns[i]));
 		ping_pong(700);
 	}
 	spit(knob, was);
+	CHECK(slurp(knob, is, sizeof(is)) > 0 && !strcmp(is, was));
 }
 
 static volatile int *hits;

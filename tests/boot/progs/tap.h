@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -282,6 +283,28 @@ static inline int share_level(void)
 static inline bool on_calf(void)
 {
 	return access("/proc/sys/vm/fork_share_level", F_OK) == 0;
+}
+
+/* Has a task (0: the caller) run on this CPU alone: as sched_setaffinity(2). */
+static inline int pin(pid_t pid, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(pid, sizeof(set), &set);
+}
+
+/* Whether what can never be written can be read within so many milliseconds. */
+static inline bool readable(int fd, int ms)
+{
+	struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+	int n = poll(&p, 1, ms);
+
+	REQUIRE(n >= 0);
+	if (n)
+		EQ(p.revents, POLLIN);
+	return n;
 }
 
 static inline long minor_faults(void)

@@ -1,6 +1,5 @@
 /* timerfd_create(2) and its kin. */
 #include "tap.h"
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -32,17 +31,6 @@ static uint64_t ticks(int fd)
 	uint64_t n = 0;
 
 	EQ(read(fd, &n, 8), 8);
-	return n;
-}
-
-static bool readable(int fd, int ms)
-{
-	struct pollfd p = {fd, POLLIN | POLLOUT, 0};
-	int n = poll(&p, 1, ms);
-
-	REQUIRE(n >= 0);
-	if (n)
-		EQ(p.revents, POLLIN);
 	return n;
 }
 
