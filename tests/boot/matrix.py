@@ -85,14 +85,13 @@ def names_of(program):
 
 
 SMOKE = ("fork", "map")
-RACES = ("smp", "thread_race", "torture")
+RACES = ("epoll_race", "proc_race", "smp", "thread_race", "torture")
+EIGHT = ("epoll_race", "futex", "proc_race", "signal", "smp", "wait")
 PARALLEL = RACES + (
-    "epoll_race",
     "fork",
     "futex",
     "pidfd",
     "pipe",
-    "proc_race",
     "sched",
     "signal",
     "sock_tcp",
@@ -140,6 +139,8 @@ COVERING = [
     Config(memory=512, smp=4, level="auto", only=FORKING + RACES + ("pipe", "storm", "sched", "timer")),
     Config(memory=1024, smp=4, debug=True, only=RACES),
     Config(memory=1024, smp=4, level="auto", debug=True, only=FORKING + RACES),
+    Config(memory=512, smp=2, uefi=True, level=0, only=SMOKE + ("smp",)),
+    Config(memory=1024, smp=8, only=EIGHT),
 ]
 # Several CPUs run at their host's pace: what depends on who is first has longer odds there.
 SEVERAL = [
@@ -147,8 +148,7 @@ SEVERAL = [
     Config(memory=512, smp=4, level="auto", debug=True),
     Config(memory=512, smp=4, level=1, only=FORKING + PARALLEL),
     Config(memory=512, smp=4, uefi=True, level=4, only=FORKING),
-    Config(memory=512, smp=2, uefi=True, level=0, only=SMOKE + ("smp",)),
-    Config(memory=1024, smp=8, only=PARALLEL),
+    Config(memory=768, smp=8, only=PARALLEL),
 ]
 WHOLE = [
     Config(linux=True, memory=128),
