@@ -28,6 +28,7 @@ int inet_choose(int type, int *protocol, const struct sock_ops **ops)
 void inet_setup(struct socket *s)
 {
 	list_init(&s->in.link);
+	list_init(&s->in.waiting);
 	if (s->family == AF_INET)
 		s->in.local = s->in.remote = inet_v4(0, 0, 0, 0);
 	if (s->type == SOCK_STREAM) {
@@ -41,6 +42,8 @@ void inet_setup_like(struct socket *s, const struct socket *like)
 {
 	s->in = like->in;
 	list_init(&s->in.link);
+	list_init(&s->in.waiting);
+	s->in.nr_waiting = 0;
 }
 
 /* ---- addresses ---- */

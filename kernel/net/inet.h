@@ -5,7 +5,8 @@
  *	inet.c		addresses, what all types do
  *	inet_ports.c	who has which port
  *	inet_options.c	options of the levels IP, IPv6 and TCP
- *	tcp.c, udp.c	the protocols, as far as programs see them
+ *	tcp.c, tcp_listen.c, udp.c
+ *			the protocols, as far as programs see them
  *	netdev.c	the one network device, as ioctl(2) shows it
  */
 #pragma once
@@ -42,8 +43,8 @@ int port_bind_any(struct socket *s);
 /* A socket that a listener has accepted has the listener's port, and address a of it. */
 void port_share(struct socket *s, const struct inet_addr *a, const struct inet_addr *remote);
 void port_unbind(struct socket *s);
-/* s may listen: nobody does who has the same address. -EADDRINUSE. */
-int port_may_listen(struct socket *s);
+/* s listens from now on. -EINVAL: its state forbids that; -EADDRINUSE: who has the same address does. */
+int port_listen(struct socket *s, u32 backlog);
 /* The addresses of both ends. */
 void port_names(struct socket *s, struct inet_addr *local, struct inet_addr *remote);
 /* s talks to `remote`, from `local` where it has not chosen an address; remote NULL: to nobody. */

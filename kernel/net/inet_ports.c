@@ -164,17 +164,33 @@ void port_unbind(struct socket *s)
 	spin_unlock(&t->lock);
 }
 
-int port_may_listen(struct socket *s)
+static bool may_listen(struct port_table *t, const struct socket *s)
 {
-	struct port_table *t = table_of(s->type);
 	struct socket *other;
-	int err = 0;
 
-	spin_lock(&t->lock);
 	list_for_each (other, bucket(t, s->in.local.port), in.link)
 		if (READ_ONCE(other->state) == SS_LISTENING &&
 		    conflicts(s, &s->in.local, other, true))
-			err = -EADDRINUSE;
+			return false;
+	return true;
+}
+
+int port_listen(struct socket *s, u32 backlog)
+{
+	struct port_table *t = table_of(s->type);
+	int err = 0;
+
+	spin_lock(&t->lock);
+	spin_lock(&s->lock);
+	if (s->state != SS_UNCONNECTED && s->state != SS_LISTENING) {
+		err = -EINVAL;
+	} else if (!may_listen(t, s)) {
+		err = -EADDRINUSE;
+	} else {
+		WRITE_ONCE(s->state, SS_LISTENING);
+		s->backlog = backlog;
+	}
+	spin_unlock(&s->lock);
 	spin_unlock(&t->lock);
 	return err;
 }

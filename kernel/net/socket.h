@@ -73,6 +73,9 @@ struct inet_part {
 	bool fin_sent;	      /* under the socket's lock, as those below: our direction has ended */
 	bool failed;	      /* connecting has, and connect(2) has not told yet */
 	bool told;	      /* connect(2) has told that it is connected */
+	struct list_head waiting; /* listening: far ends to be established, each referenced */
+	u32 nr_waiting;
+	struct socket *listener; /* in whose `waiting` it is; see tcp_listen.c */
 };
 
 struct socket {
@@ -218,8 +221,13 @@ void stream_unaccept(struct socket *s, struct socket *conn);
 void stream_pair(struct socket *a, struct socket *b);
 /* -EPIPE, with SIGPIPE unless the call says MSG_NOSIGNAL. */
 int sock_broken(const struct message *m);
-/* Puts p into s's queue and wakes readers. False: s is dead, and p still the caller's. */
-bool sock_receive(struct socket *s, struct packet *p);
+/* Resets those that waited to be accepted, and drops them. */
+void stream_release_pending(struct list_head *pending);
+/*
+ * Puts p, which comes from s's peer `from`, or (NULL) where it has none, into its queue, and wakes readers.
+ * False: s is dead, or has another peer by now, and p is still the caller's.
+ */
+bool sock_receive(struct socket *s, const struct socket *from, struct packet *p) __must_check;
 
 /* ---- dgram.c ---- */
 

@@ -27,18 +27,18 @@ int sock_broken(const struct message *m)
 	return -EPIPE;
 }
 
-bool sock_receive(struct socket *s, struct packet *p)
+bool sock_receive(struct socket *s, const struct socket *from, struct packet *p)
 {
-	bool dead;
+	bool takes;
 
 	spin_lock(&s->lock);
-	dead = s->dead;
-	if (!dead)
+	takes = !s->dead && s->peer == from;
+	if (takes)
 		packet_append(&s->received, p);
 	spin_unlock(&s->lock);
-	if (!dead)
+	if (takes)
 		sock_wake_read(s);
-	return !dead;
+	return takes;
 }
 
 /* ---- sending ---- */
@@ -295,4 +295,15 @@ void stream_unaccept(struct socket *s, struct socket *conn)
 	WRITE_ONCE(s->nr_pending, s->nr_pending + 1);
 	spin_unlock(&s->lock);
 	sock_wake_read(s);
+}
+
+void stream_release_pending(struct list_head *pending)
+{
+	while (!list_empty(pending)) {
+		struct socket *conn = list_first(pending, struct socket, pending_link);
+
+		list_del(&conn->pending_link);
+		conn->ops->release(conn, true);
+		sock_put(conn);
+	}
 }

@@ -10,10 +10,15 @@
  *	reset (RST)	close with data unread, or with a linger time of 0: the other end keeps what it
  *			has received, then fails with ECONNRESET.
  *
- * A listener's backlog holds the far ends of connections. The first `backlog` + 1 are established.
+ * What an end does to the other is done only where that one has it for its peer still, under its lock: a
+ * socket may be disconnected, and connected anew, while the far end of the first connection lives on.
+ * read_lock keeps connect(2)'s calls apart, those that end a connection too.
+ *
+ * tcp_listen.c has the listeners.
  */
 #include "kernel/fs/poll.h"
 #include "kernel/net/inet.h"
+#include "kernel/net/tcp.h"
 #include "kernel/task.h"
 
 #define GROWN_SEND_BUF 262144 /* of a connection, unless the program has set another */
@@ -29,10 +34,10 @@ static void close_if_over_locked(struct socket *s) __must_hold(&s->lock)
 	s->shut = SHUT_BOTH;
 }
 
-static void receive_end(struct socket *s)
+static void receive_end(struct socket *s, const struct socket *from)
 {
 	spin_lock(&s->lock);
-	if (s->state == SS_CONNECTED) {
+	if (s->state == SS_CONNECTED && s->peer == from) {
 		s->got_end = true;
 		s->shut |= SHUT_RECV;
 		close_if_over_locked(s);
@@ -41,31 +46,51 @@ static void receive_end(struct socket *s)
 	sock_wake(s);
 }
 
-static void receive_reset(struct socket *s)
+/* Connecting has failed: connect(2) is told, or who asks before. */
+static void fail_locked(struct socket *s) __must_hold(&s->lock)
 {
-	int err = 0;
+	s->in.failed = true;
+	s->state = SS_UNCONNECTED;
+	s->shut = SHUT_BOTH;
+	sock_set_error(s, ECONNREFUSED);
+}
+
+static void receive_reset(struct socket *s, const struct socket *from)
+{
+	struct socket *peer = NULL;
 
 	spin_lock(&s->lock);
-	if (s->state == SS_CONNECTING) {
-		err = ECONNREFUSED;
-		s->in.failed = true;
-		s->state = SS_UNCONNECTED;
-	} else if (s->state == SS_CONNECTED) {
-		err = s->got_end ? EPIPE : ECONNRESET;
+	if (s->peer == from && s->state == SS_CONNECTING) {
+		peer = s->peer;
+		s->peer = NULL;
+		fail_locked(s);
+	} else if (s->peer == from && s->state == SS_CONNECTED) {
 		s->state = SS_CLOSED;
-	}
-	if (err) {
 		s->shut = SHUT_BOTH;
-		sock_set_error(s, err);
+		sock_set_error(s, s->got_end ? EPIPE : ECONNRESET);
 	}
 	spin_unlock(&s->lock);
 	sock_wake(s);
+	if (peer)
+		sock_put(peer);
 }
 
-static void establish(struct socket *s)
+/* s has left its peer, whose reference goes. */
+static void leave(struct socket *s, struct socket *peer, bool reset)
+{
+	if (!tcp_leave(peer)) {
+		if (reset)
+			receive_reset(peer, s);
+		else
+			receive_end(peer, s);
+	}
+	sock_put(peer);
+}
+
+void tcp_establish(struct socket *s, const struct socket *from)
 {
 	spin_lock(&s->lock);
-	if (s->state == SS_CONNECTING)
+	if (s->state == SS_CONNECTING && s->peer == from)
 		s->state = SS_CONNECTED;
 	spin_unlock(&s->lock);
 	sock_wake(s);
@@ -91,23 +116,6 @@ static void make_pair(struct socket *s, struct socket *conn, const struct inet_a
 	conn->peer_buf = s->recv_buf;
 }
 
-/* Puts conn where l accepts from. 0: established; 1: it has to wait there; or -ECONNREFUSED. */
-static int enqueue(struct socket *l, struct socket *conn)
-{
-	int ret = -ECONNREFUSED;
-
-	spin_lock(&l->lock);
-	if (l->state == SS_LISTENING && !l->dead) {
-		ret = l->nr_pending > l->backlog;
-		list_add_tail(&l->pending, &conn->pending_link);
-		WRITE_ONCE(l->nr_pending, l->nr_pending + 1);
-	}
-	spin_unlock(&l->lock);
-	if (ret >= 0)
-		sock_wake_read(l);
-	return ret;
-}
-
 static void forget(struct socket *s, struct socket *conn)
 {
 	spin_lock(&s->lock);
@@ -120,7 +128,7 @@ static void forget(struct socket *s, struct socket *conn)
 	sock_put(conn);
 }
 
-/* Connects s, which is SS_CONNECTING by now, to a listener: as enqueue(). */
+/* Connects s, which is SS_CONNECTING by now, to a listener, or has it wait there. Under read_lock. */
 static int connect_to(struct socket *s, const struct inet_addr *to)
 {
 	struct inet_addr from, none;
@@ -140,14 +148,14 @@ static int connect_to(struct socket *s, const struct inet_addr *to)
 		spin_lock(&s->lock);
 		s->peer = sock_get(conn);
 		spin_unlock(&s->lock);
-		ret = enqueue(l, conn);
+		ret = tcp_enqueue(l, conn);
 		if (ret < 0)
 			forget(s, conn);
 		else if (!ret)
-			establish(s);
+			tcp_establish(s, conn);
 	}
 	sock_put(l);
-	return ret;
+	return min(ret, 0);
 }
 
 /* Takes s for a new connection. 1: it is about one, or has one that connect(2) has yet to tell. */
@@ -179,6 +187,10 @@ static int tell(struct socket *s)
 		err = err ? err : -ECONNABORTED;
 		s->in.failed = false;
 		s->shut = 0;
+	} else if (s->state == SS_UNCONNECTED) {
+		/* Another thread was told, or has ended it. */
+		err = sock_take_error(s);
+		err = err ? err : -ECONNABORTED;
 	} else {
 		s->in.told = true;
 	}
@@ -196,115 +208,96 @@ static int await(struct socket *s)
 	return tell(s);
 }
 
+/* Under read_lock: nothing of the connection is left. *peer: the far end, whose reference is the caller's. */
+static int forget_connection(struct socket *s, struct list_head *packets, struct socket **peer)
+{
+	int err = 0;
+
+	spin_lock(&s->lock);
+	if (s->state == SS_LISTENING) {
+		err = -EINVAL;
+	} else {
+		packet_queue_take(&s->received, packets);
+		*peer = s->peer;
+		s->peer = NULL;
+		sock_set_error(s, s->state == SS_CONNECTING ? ECONNRESET : 0);
+		s->state = SS_UNCONNECTED;
+		s->shut = 0;
+		s->got_end = s->in.fin_sent = s->in.told = s->in.failed = false;
+	}
+	spin_unlock(&s->lock);
+	return err;
+}
+
 /* connect(2) to "no family": the connection is no more, the socket may be used again. */
 static int disconnect(struct socket *s)
 {
 	struct list_head packets;
-	struct socket *peer;
+	struct socket *peer = NULL;
+	int err;
 
-	spin_lock(&s->lock);
-	if (s->state == SS_LISTENING) {
-		spin_unlock(&s->lock);
-		return -EINVAL;
-	}
-	packet_queue_take(&s->received, &packets);
-	peer = s->peer;
-	s->peer = NULL;
-	s->state = SS_UNCONNECTED;
-	s->shut = 0;
-	s->got_end = s->in.fin_sent = s->in.told = s->in.failed = false;
-	sock_set_error(s, 0);
-	spin_unlock(&s->lock);
-	port_connect(s, &s->in.local, NULL);
+	list_init(&packets);
+	rwsem_write_lock(&s->read_lock);
+	err = forget_connection(s, &packets, &peer);
+	if (!err)
+		port_connect(s, &s->in.local, NULL);
+	rwsem_write_unlock(&s->read_lock);
+	if (err)
+		return err;
 	sock_wake(s);
-	if (peer) {
-		receive_reset(peer);
-		sock_put(peer);
-	}
+	if (peer)
+		leave(s, peer, true);
 	packets_free(&packets);
 	return 0;
 }
 
-static int tcp_connect(struct socket *s, const struct sock_addr *a, bool dontwait)
+/* Under read_lock: s, which was claimed, has not come to wait anywhere. */
+static int give_up(struct socket *s, int err, bool dontwait)
+{
+	spin_lock(&s->lock);
+	s->state = SS_UNCONNECTED;
+	if (err == -ECONNREFUSED && dontwait) {
+		fail_locked(s); /* poll tells */
+		err = 0;
+	}
+	spin_unlock(&s->lock);
+	sock_wake(s);
+	return err;
+}
+
+/* 0: it is under way. 1: one was before. Or an errno. */
+static int begin(struct socket *s, const struct sock_addr *a, bool dontwait)
 {
 	struct inet_addr to;
 	int ret;
 
+	rwsem_write_lock(&s->read_lock);
+	ret = claim(s);
+	if (!ret) {
+		ret = inet_destination(s, a, &to);
+		if (!ret)
+			ret = connect_to(s, &to);
+		if (ret)
+			ret = give_up(s, ret, dontwait);
+	}
+	rwsem_write_unlock(&s->read_lock);
+	return ret;
+}
+
+static int tcp_connect(struct socket *s, const struct sock_addr *a, bool dontwait)
+{
+	int ret;
+
 	if (a->len >= sizeof(u16) && a->family == AF_UNSPEC)
 		return disconnect(s);
-	ret = claim(s);
+	ret = begin(s, a, dontwait);
 	if (ret < 0)
 		return ret;
-	if (ret) {
-		if (dontwait && READ_ONCE(s->state) == SS_CONNECTING)
-			return -EALREADY;
-		return await(s);
-	}
-	ret = inet_destination(s, a, &to);
-	if (!ret)
-		ret = connect_to(s, &to);
-	if (ret == -ECONNREFUSED && dontwait) {
-		receive_reset(s);
+	if (dontwait && !ret)
 		return -EINPROGRESS;
-	}
-	if (ret < 0) {
-		WRITE_ONCE(s->state, SS_UNCONNECTED);
-		sock_wake(s);
-		return ret;
-	}
-	return dontwait ? -EINPROGRESS : await(s);
-}
-
-/* ---- listening ---- */
-
-static int tcp_listen(struct socket *s, u32 backlog)
-{
-	int err = port_bind_any(s);
-
-	if (!err)
-		err = port_may_listen(s);
-	if (err)
-		return err == -EADDRNOTAVAIL ? -EADDRINUSE : err;
-	spin_lock(&s->lock);
-	if (s->state != SS_UNCONNECTED && s->state != SS_LISTENING) {
-		err = -EINVAL;
-	} else {
-		s->state = SS_LISTENING;
-		s->backlog = backlog;
-	}
-	spin_unlock(&s->lock);
-	return err;
-}
-
-/* The far end that has come to be the last of those established; referenced. NULL: there are fewer. */
-static struct socket *newly_established(struct socket *l)
-{
-	struct socket *conn, *found = NULL;
-	u32 n = 0;
-
-	spin_lock(&l->lock);
-	if (l->nr_pending > l->backlog)
-		list_for_each (conn, &l->pending, pending_link)
-			if (n++ == l->backlog)
-				found = sock_get(conn);
-	spin_unlock(&l->lock);
-	return found;
-}
-
-static int tcp_accept(struct socket *l, bool dontwait, struct socket **conn)
-{
-	int err = stream_accept(l, dontwait, conn);
-	struct socket *next = err ? NULL : newly_established(l);
-
-	struct socket *client = next ? sock_get_peer(next) : NULL;
-
-	if (client) {
-		establish(client);
-		sock_put(client);
-	}
-	if (next)
-		sock_put(next);
-	return err;
+	if (dontwait && READ_ONCE(s->state) == SS_CONNECTING)
+		return -EALREADY;
+	return await(s);
 }
 
 /* ---- sending and receiving ---- */
@@ -312,25 +305,26 @@ static int tcp_accept(struct socket *l, bool dontwait, struct socket **conn)
 static int tcp_deliver(struct socket *s, struct packet *p)
 {
 	struct socket *peer = sock_get_peer(s);
-	bool taken = peer && sock_receive(peer, p);
 
-	if (peer)
-		sock_put(peer);
-	if (!taken) {
+	if (!peer || !sock_receive(peer, s, p)) {
 		/* It went, and what came back was a reset. */
 		packet_free(p);
-		receive_reset(s);
+		if (peer)
+			receive_reset(s, peer);
 	}
+	if (peer)
+		sock_put(peer);
 	return 0;
 }
 
 static ssize_t tcp_send(struct socket *s, struct message *m)
 {
 	u32 state = READ_ONCE(s->state);
-	int err = sock_take_error(s);
+	int err;
 
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	err = sock_take_error(s);
 	if (err)
 		return err == -EPIPE ? sock_broken(m) : err;
 	if (state == SS_UNCONNECTED || state == SS_LISTENING)
@@ -355,31 +349,6 @@ static ssize_t tcp_recv(struct socket *s, struct message *m)
 
 /* ---- ends ---- */
 
-static void release_pending(struct list_head *pending)
-{
-	while (!list_empty(pending)) {
-		struct socket *conn = list_first(pending, struct socket, pending_link);
-
-		list_del(&conn->pending_link);
-		tcp_ops.release(conn, true);
-		sock_put(conn);
-	}
-}
-
-static void stop_listening(struct socket *s)
-{
-	struct list_head pending;
-
-	list_init(&pending);
-	spin_lock(&s->lock);
-	list_splice_tail(&pending, &s->pending);
-	s->nr_pending = 0;
-	s->state = SS_UNCONNECTED;
-	spin_unlock(&s->lock);
-	sock_wake(s);
-	release_pending(&pending);
-}
-
 static int tcp_shutdown(struct socket *s, u32 shut)
 {
 	struct socket *peer = NULL;
@@ -387,7 +356,7 @@ static int tcp_shutdown(struct socket *s, u32 shut)
 
 	if (READ_ONCE(s->state) == SS_LISTENING) {
 		if (shut & SHUT_RECV)
-			stop_listening(s);
+			tcp_stop_listening(s);
 		return 0;
 	}
 	spin_lock(&s->lock);
@@ -404,25 +373,24 @@ static int tcp_shutdown(struct socket *s, u32 shut)
 	spin_unlock(&s->lock);
 	sock_wake(s);
 	if (peer) {
-		receive_end(peer);
+		receive_end(peer, s);
 		sock_put(peer);
 	}
 	return err;
 }
 
-static void tcp_release(struct socket *s, bool embryo)
+void tcp_release(struct socket *s, bool embryo)
 {
 	struct list_head packets;
 	struct socket *peer;
-	bool reset, over;
+	bool reset;
 
 	/* One that found no descriptor may have been put back after the listening ended. */
 	if (READ_ONCE(s->state) == SS_LISTENING || READ_ONCE(s->nr_pending))
-		stop_listening(s);
+		tcp_stop_listening(s);
 	port_unbind(s);
 	spin_lock(&s->lock);
 	reset = embryo || s->received.count || (s->options.linger.on && !s->options.linger.seconds);
-	over = s->state == SS_CLOSED; /* the peer may be connected anew by now */
 	s->dead = true;
 	s->file = NULL;
 	s->shut = SHUT_BOTH;
@@ -431,13 +399,8 @@ static void tcp_release(struct socket *s, bool embryo)
 	peer = s->peer;
 	s->peer = NULL;
 	spin_unlock(&s->lock);
-	if (peer) {
-		if (reset && !over)
-			receive_reset(peer);
-		else if (!over)
-			receive_end(peer);
-		sock_put(peer);
-	}
+	if (peer)
+		leave(s, peer, reset);
 	packets_free(&packets);
 }
 

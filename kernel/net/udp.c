@@ -64,7 +64,7 @@ static bool deliver(struct socket *s, struct packet *p, const struct inet_addr *
 		return false;
 	}
 	if (receiver->received.charge + p->charge <= READ_ONCE(receiver->recv_buf))
-		taken = sock_receive(receiver, p);
+		taken = sock_receive(receiver, NULL, p);
 	sock_put(receiver);
 	return taken;
 }

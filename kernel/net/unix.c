@@ -95,8 +95,8 @@ static struct socket *make_other_end(struct socket *s, struct socket *l)
 	return conn;
 }
 
-/* s is about to be connected: nobody else may do that, or listen. */
-static int claim(struct socket *s)
+/* s is about to be connected to conn, which may send at once: nobody else may do that, or listen. */
+static int claim(struct socket *s, struct socket *conn)
 {
 	int err = 0;
 
@@ -105,8 +105,10 @@ static int claim(struct socket *s)
 		err = -EISCONN;
 	else if (s->state != SS_UNCONNECTED)
 		err = -EINVAL;
-	else
+	if (!err) {
 		s->state = SS_CONNECTING;
+		s->peer = sock_get(conn);
+	}
 	spin_unlock(&s->lock);
 	return err;
 }
@@ -140,16 +142,15 @@ static int enqueue(struct socket *l, struct socket *conn)
 static int connect_to(struct socket *s, struct socket *l)
 {
 	struct socket *conn = make_other_end(s, l);
-	int err = IS_ERR(conn) ? (int)PTR_ERR(conn) : claim(s);
+	int err = IS_ERR(conn) ? (int)PTR_ERR(conn) : claim(s, conn);
 
 	if (!err) {
-		sock_get(conn);
 		err = enqueue(l, conn);
 		spin_lock(&s->lock);
 		if (err) {
 			s->state = SS_UNCONNECTED;
+			s->peer = NULL;
 		} else {
-			s->peer = conn;
 			s->peer_cred = l->cred;
 			s->state = SS_CONNECTED;
 		}
@@ -209,7 +210,7 @@ static int unix_deliver(struct socket *s, struct packet *p)
 	struct message said = {.has_cred = p->has_cred, .cred = p->cred};
 
 	unix_add_cred(p, &said, s, to);
-	if (!(READ_ONCE(to->shut) & SHUT_RECV) && sock_receive(to, p))
+	if (!(READ_ONCE(to->shut) & SHUT_RECV) && sock_receive(to, s, p))
 		return 0;
 	packet_free(p);
 	return -EPIPE;
@@ -275,17 +276,6 @@ static void tell_peer(struct socket *peer, bool reset)
 	sock_wake(peer);
 }
 
-static void release_pending(struct list_head *pending)
-{
-	while (!list_empty(pending)) {
-		struct socket *conn = list_first(pending, struct socket, pending_link);
-
-		list_del(&conn->pending_link);
-		unix_release(conn, true);
-		sock_put(conn);
-	}
-}
-
 void unix_release(struct socket *s, bool embryo)
 {
 	struct list_head packets, pending;
@@ -309,7 +299,7 @@ void unix_release(struct socket *s, bool embryo)
 		sock_wake_senders(s);
 	else if (peer)
 		tell_peer(peer, embryo || !list_empty(&packets));
-	release_pending(&pending);
+	stream_release_pending(&pending);
 	packets_free(&packets);
 	if (peer)
 		sock_put(peer);
