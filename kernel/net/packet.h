@@ -21,7 +21,8 @@ struct unix_name;
 
 /* Files on their way: SCM_RIGHTS. */
 struct rights {
-	struct list_head link; /* those about to be dropped; see control.c */
+	struct list_head link;	  /* those about to be dropped; see rights.c */
+	struct rights_user *user; /* in flight: who sent them */
 	u32 count;
 	struct file *files[]; /* referenced */
 };

@@ -20,9 +20,16 @@
 
 static spinlock_t rights_lock = SPINLOCK_INIT(LOCK_RIGHTS);
 static struct list_head inflight = LIST_INIT(inflight); /* sockets */
-static u32 nr_inflight;					/* files of any kind, with repetition */
+static struct list_head users = LIST_INIT(users);	/* who has files in flight */
 static struct list_head dropped = LIST_INIT(dropped);	/* rights whose files are to be closed */
 static bool dropping;					/* a task is about it */
+
+/* One who has files in flight, for as long as that. Under rights_lock. */
+struct rights_user {
+	struct list_head link;
+	u32 uid;
+	u32 files; /* of any kind, with repetition */
+};
 
 struct rights *rights_new(void)
 {
@@ -46,8 +53,10 @@ struct rights *rights_copy(const struct rights *r)
 
 	if (!copy)
 		return NULL;
+	spin_lock(&rights_lock);
 	for (; copy->count < r->count; copy->count++)
 		copy->files[copy->count] = file_get(r->files[copy->count]);
+	spin_unlock(&rights_lock);
 	return copy;
 }
 
@@ -60,30 +69,67 @@ static struct socket *unix_socket(struct file *f)
 	return s && s->family == AF_UNIX ? s : NULL;
 }
 
-int rights_send(struct rights *r)
+/* The current user's entry, which may come to be *spare. */
+static struct rights_user *find_user(struct rights_user **spare) __must_hold(&rights_lock)
 {
-	int err = 0;
+	struct rights_user *u;
 
-	spin_lock(&rights_lock);
-	if (nr_inflight >= current->proc->rlimits[RLIMIT_NOFILE].cur && current->cred.euid != 0)
-		err = -ETOOMANYREFS;
-	for (u32 n = 0; !err && n < r->count; n++) {
+	list_for_each (u, &users, link)
+		if (u->uid == current->cred.uid)
+			return u;
+	u = *spare;
+	*spare = NULL;
+	u->uid = current->cred.uid;
+	list_add(&users, &u->link);
+	return u;
+}
+
+static void uncharge(struct rights_user *u, u32 files) __must_hold(&rights_lock)
+{
+	u->files -= files;
+	if (u->files)
+		return;
+	list_del(&u->link);
+	kfree(u);
+}
+
+static void launch_locked(struct rights *r, struct rights_user *u) __must_hold(&rights_lock)
+{
+	r->user = u;
+	u->files += r->count;
+	for (u32 n = 0; n < r->count; n++) {
 		struct socket *s = unix_socket(r->files[n]);
 
-		nr_inflight++;
 		if (s && !s->un.inflight++)
 			list_add_tail(&inflight, &s->un.inflight_link);
 	}
+}
+
+int rights_send(struct rights *r)
+{
+	u64 limit = current->proc->rlimits[RLIMIT_NOFILE].cur;
+	struct rights_user *spare = kzalloc(sizeof(*spare)), *u;
+	int err = 0;
+
+	if (!spare)
+		return -ENOMEM;
+	spin_lock(&rights_lock);
+	u = find_user(&spare);
+	if (u->files > limit && current->cred.euid != 0)
+		err = -ETOOMANYREFS;
+	else
+		launch_locked(r, u);
 	spin_unlock(&rights_lock);
+	kfree(spare);
 	return err;
 }
 
 static void land_locked(struct rights *r) __must_hold(&rights_lock)
 {
+	uncharge(r->user, r->count);
 	for (u32 n = 0; n < r->count; n++) {
 		struct socket *s = unix_socket(r->files[n]);
 
-		nr_inflight--;
 		if (s && !--s->un.inflight)
 			list_del(&s->un.inflight_link);
 	}

@@ -13,7 +13,7 @@
 struct rights *rights_new(void) __must_check;
 /* Closes the files of rights that are not in flight. */
 void rights_free(struct rights *r);
-/* The files are in flight from here on. 0, or -ETOOMANYREFS: too many are. */
+/* The files are in flight from here on. 0; -ETOOMANYREFS: too many of the user's are; -ENOMEM. */
 int rights_send(struct rights *r) __must_check;
 /* The files of a packet that is being received: in flight no more. */
 struct rights *rights_detach(struct packet *p);
