@@ -227,7 +227,7 @@ SYSCALL4(sendmmsg, s32, fd, struct user_mmsghdr __user *, user, u32, count, u32,
 static long recv_many(struct socket *s, struct user_mmsghdr __user *user, u32 count, u32 flags,
 		      u64 deadline)
 {
-	long n = sock_take_error(s);
+	long n = flags & MSG_ERRQUEUE ? 0 : sock_take_error(s);
 	u32 done;
 
 	for (done = 0; !n && done < count; done++) {

@@ -337,6 +337,8 @@ static ssize_t tcp_recv(struct socket *s, struct message *m)
 	u32 state = READ_ONCE(s->state);
 	int err;
 
+	if (m->flags & MSG_ERRQUEUE)
+		return -EAGAIN; /* there never is anything */
 	if (state == SS_LISTENING)
 		return -ENOTCONN;
 	if (state != SS_UNCONNECTED)

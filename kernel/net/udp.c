@@ -50,6 +50,19 @@ static int find_destination(struct socket *s, const struct message *m, struct in
 	return 0;
 }
 
+/* Nobody has the port `to`: s is told where that is whom it is connected to. */
+static void refuse(struct socket *s, const struct inet_addr *to)
+{
+	struct inet_addr local, remote;
+
+	port_names(s, &local, &remote);
+	if (READ_ONCE(s->state) != SS_CONNECTED || remote.port != to->port ||
+	    !inet_same_ip(&remote, to))
+		return;
+	sock_set_error(s, ECONNREFUSED);
+	sock_wake(s);
+}
+
 /* Puts p where it goes. False: it is lost, and still the caller's. */
 static bool deliver(struct socket *s, struct packet *p, const struct inet_addr *to)
 {
@@ -57,10 +70,7 @@ static bool deliver(struct socket *s, struct packet *p, const struct inet_addr *
 	bool taken = false;
 
 	if (!receiver) {
-		if (READ_ONCE(s->state) == SS_CONNECTED) {
-			sock_set_error(s, ECONNREFUSED);
-			sock_wake(s);
-		}
+		refuse(s, to);
 		return false;
 	}
 	if (receiver->received.charge + p->charge <= READ_ONCE(receiver->recv_buf))
@@ -106,6 +116,13 @@ static ssize_t udp_send(struct socket *s, struct message *m)
 
 /* ---- the rest ---- */
 
+static ssize_t udp_recv(struct socket *s, struct message *m)
+{
+	if (m->flags & MSG_ERRQUEUE)
+		return -EAGAIN; /* there never is anything */
+	return dgram_recv(s, m);
+}
+
 static int udp_shutdown(struct socket *s, u32 shut)
 {
 	spin_lock(&s->lock);
@@ -150,7 +167,7 @@ const struct sock_ops udp_ops = {
     .connect = udp_connect,
     .name = inet_get_name,
     .send = udp_send,
-    .recv = dgram_recv,
+    .recv = udp_recv,
     .shutdown = udp_shutdown,
     .poll = udp_poll,
     .set_option = inet_set_option,

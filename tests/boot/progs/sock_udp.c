@@ -87,6 +87,31 @@ TEST(nobody_there)
 	EQ(OPTION(s, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
 }
 
+TEST(only_who_is_connected_refuses)
+{
+	int gone = bound(at4("127.0.0.1", 0)), r = bound(at4("127.0.0.1", 0)), port;
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	port = port_of(gone, false);
+	close(gone);
+	EQ(connect_at(s, at4("127.0.0.1", port_of(r, false))), 0);
+	EQ(send_at(s, "x", at4("127.0.0.1", port)), 1);
+	EQ(ready(s), POLLOUT);
+	SENT(s, "y");
+	GOT(r, "y");
+}
+
+TEST(error_queue_is_empty)
+{
+	char c;
+	int s = bound(at4("127.0.0.1", 0)), tcp[2];
+
+	tcp_pair(tcp);
+	FAILS(recv(s, &c, 1, MSG_ERRQUEUE), EAGAIN);
+	FAILS(recv(tcp[0], &c, 1, MSG_ERRQUEUE), EAGAIN);
+	FAILS(recv(socket(AF_INET, SOCK_STREAM, 0), &c, 1, MSG_ERRQUEUE), EAGAIN);
+}
+
 TEST(sizes)
 {
 	static char buf[70000], got[70000];
