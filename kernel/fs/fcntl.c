@@ -3,6 +3,7 @@
 #include "kernel/fs/fs_internal.h"
 #include "kernel/fs/locks.h"
 #include "kernel/fs/pipe.h"
+#include "kernel/process.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
@@ -77,19 +78,33 @@ static long set_owner(struct file *f, s32 pid)
 	return 0;
 }
 
+static bool owner_may_signal(const struct fowner *o, const struct process *p)
+{
+	return o->euid == 0 || o->euid == atomic_load(&p->euid);
+}
+
+static void signal_owner_group(const struct fowner *o, int sig)
+{
+	spin_lock(&tasks_lock);
+	for (struct process *p = process_first(); p; p = process_after(p))
+		if (p->pgid == -o->pid && !p->kthread && owner_may_signal(o, p))
+			signal_process(p, sig, NULL);
+	spin_unlock(&tasks_lock);
+}
+
 void fowner_signal(const struct fowner *o)
 {
 	int sig = o->sig ? o->sig : SIGIO;
 	struct process *p;
 
-	if (o->pid < 0 && o->euid == 0)
-		signal_group(-o->pid, sig, NULL);
+	if (o->pid < 0)
+		signal_owner_group(o, sig);
 	if (o->pid <= 0)
 		return;
 	p = process_find(o->pid);
 	if (!p)
 		return;
-	if (o->euid == 0 || o->euid == atomic_load(&p->euid))
+	if (owner_may_signal(o, p))
 		signal_process(p, sig, NULL);
 	process_put(p);
 }

@@ -202,7 +202,7 @@ static ssize_t broken(ssize_t done)
 {
 	if (done)
 		return done;
-	signal_process(current->proc, SIGPIPE, NULL);
+	signal_task(current, SIGPIPE, NULL);
 	return -EPIPE;
 }
 

@@ -4,6 +4,7 @@
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
 #include "kernel/lib/string.h"
+#include "kernel/net/unix.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
@@ -84,7 +85,7 @@ static int make_pair(int family, int type, int protocol, struct socket *pair[2])
 		return (int)PTR_ERR(pair[1]);
 	}
 	pair[0]->peer_cred = pair[1]->peer_cred = me;
-	stream_pair(pair[0], pair[1]);
+	unix_pair(pair[0], pair[1]);
 	return 0;
 }
 

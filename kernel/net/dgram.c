@@ -5,22 +5,20 @@
 #include "kernel/net/socket.h"
 #include "kernel/net/unix.h"
 
-static struct packet *first(struct socket *s)
-{
-	struct packet *p = NULL;
+/* What a receive has taken out of the queue. */
+struct taken {
+	struct packet *packet;
+	bool makes_room; /* who waits to send may go on */
+};
 
-	spin_lock(&s->lock);
-	if (!list_empty(&s->received.list))
-		p = list_first(&s->received.list, struct packet, link);
-	spin_unlock(&s->lock);
-	return p;
-}
-
-static void take_off(struct socket *s, struct packet *p)
+static void take_off(struct socket *s, struct packet *p, struct taken *taken)
 {
 	spin_lock(&s->lock);
 	packet_remove(&s->received, p);
+	taken->makes_room =
+	    s->family == AF_UNIX && s->type == SOCK_DGRAM && s->received.count == UNIX_DGRAM_MAX;
 	spin_unlock(&s->lock);
+	taken->packet = p;
 }
 
 /* Tells who sent it, and takes the files along; p is out of the queue unless it is peeked at. */
@@ -39,18 +37,16 @@ static int take_about(struct socket *s, struct message *m, struct packet *p)
 }
 
 /* Under read_lock. The length, -EFAULT, or -EAGAIN: there is none. */
-static ssize_t take(struct socket *s, struct message *m, struct packet **taken)
+static ssize_t take(struct socket *s, struct message *m, struct taken *taken)
 {
-	struct packet *p = first(s);
+	struct packet *p = sock_next_packet(s, NULL);
 	size_t n, len, room = m->it->left;
 	int err;
 
 	if (!p)
 		return -EAGAIN;
-	if (!(m->flags & MSG_PEEK)) {
-		take_off(s, p);
-		*taken = p;
-	}
+	if (!(m->flags & MSG_PEEK))
+		take_off(s, p, taken);
 	len = packet_len(p);
 	n = packet_copy(p, m->it, 0, room);
 	if (n < min(len, room))
@@ -61,12 +57,6 @@ static ssize_t take(struct socket *s, struct message *m, struct packet **taken)
 	if (n < len)
 		m->out_flags |= MSG_TRUNC;
 	return (ssize_t)(m->flags & MSG_TRUNC ? len : n);
-}
-
-static bool has_news(struct socket *s)
-{
-	return READ_ONCE(s->received.count) || atomic_load(&s->error) ||
-	       (READ_ONCE(s->shut) & SHUT_RECV);
 }
 
 /* 1: a packet may be there by now. 0: the end. Or an errno. */
@@ -80,7 +70,7 @@ static int wait_packet(struct socket *s, const struct message *m, u64 deadline)
 		return 0;
 	if (m->flags & MSG_DONTWAIT)
 		return -EAGAIN;
-	err = sock_wait(&s->read_wait, deadline, has_news(s));
+	err = sock_wait(&s->read_wait, deadline, sock_has_news(s));
 	return err ? (int)err : 1;
 }
 
@@ -91,7 +81,7 @@ ssize_t dgram_recv(struct socket *s, struct message *m)
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	for (;;) {
-		struct packet *taken = NULL;
+		struct taken taken = {NULL, false};
 		ssize_t n = sock_take_error(s);
 
 		if (n)
@@ -99,11 +89,10 @@ ssize_t dgram_recv(struct socket *s, struct message *m)
 		rwsem_write_lock(&s->read_lock);
 		n = take(s, m, &taken);
 		rwsem_write_unlock(&s->read_lock);
-		if (taken) {
-			packet_free(taken);
-			if (s->family == AF_UNIX)
-				unix_room(s);
-		}
+		if (taken.packet)
+			packet_free(taken.packet);
+		if (taken.makes_room)
+			unix_room(s);
 		if (n != -EAGAIN)
 			return n;
 		n = wait_packet(s, m, deadline);

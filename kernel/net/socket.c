@@ -299,6 +299,8 @@ void sock_wake_senders(const struct socket *to)
 {
 	struct socket *s;
 
+	if (!atomic_load(&to->un.senders))
+		return;
 	spin_lock(&list_lock);
 	list_for_each (s, &sockets, all_link)
 		if (READ_ONCE(s->peer) == to)
@@ -339,6 +341,24 @@ long sock_wait_result(long err, u64 deadline)
 	if (err == -ERESTARTSYS && deadline != WAIT_FOREVER)
 		return -EINTR;
 	return err;
+}
+
+struct packet *sock_next_packet(struct socket *s, struct packet *p)
+{
+	struct list_head *next;
+
+	spin_lock(&s->lock);
+	next = p ? p->link.next : s->received.list.next;
+	if (next == &s->received.list)
+		next = NULL;
+	spin_unlock(&s->lock);
+	return next ? list_entry(next, struct packet, link) : NULL;
+}
+
+bool sock_has_news(const struct socket *s)
+{
+	return READ_ONCE(s->received.count) || atomic_load(&s->error) ||
+	       (READ_ONCE(s->shut) & SHUT_RECV);
 }
 
 u32 sock_next_bytes(struct socket *s)

@@ -4,18 +4,19 @@
  *	socket	one end. References: its file's (or the backlog's that it waits in), a connected peer's,
  *		and one for each packet that is charged to it.
  *	ops	what its family and type do; the calls of calls.c check and copy, then ask them.
- *	queues	each socket receives into a queue of its own. Who sends puts a packet, filled before,
- *		into another's queue: data moves under no lock but the reader's.
+ *	queues	each socket receives into a queue of its own. Who sends fills a packet under no lock, and puts
+ *		it into another's queue.
  *
  * Locks:
- *	lock		spins; guards what is said below. Two sockets' are never held at once, but a
- *			listener's and, within, nothing: a change of a pair is two critical sections, of
- *			which the first makes the second harmless where the other end goes meanwhile.
+ *	lock		spins; guards what is said below. Of two sockets' locks at once only a listener's is
+ *			held and, within, that of one which waits at it. A change of a connected pair is two
+ *			critical sections, of which the second looks whether the other end is there still.
  *	read_lock	sleeps, while data is copied out of the queue's packets. Only its holder takes packets
- *			out, so what it has seen at the front stays there without `lock`.
+ *			out of an open socket, so what it has seen at the front stays there without `lock`.
+ *			Of TCP it keeps the beginning and the end of connections apart, too.
  *
- * A connected stream's peer stays the same until the file is closed, and is read without a lock by
- * whoever has the file.
+ * A connected stream of AF_UNIX keeps its peer until the file is closed: whoever has the file reads it without
+ * a lock. TCP's may be disconnected at any time.
  */
 #pragma once
 
@@ -56,6 +57,7 @@ struct unix_part {
 	struct list_head link;	/* in the table of names, under unix_lock */
 	u32 inflight;		/* how often its file lies in packets: under rights_lock */
 	struct list_head inflight_link;
+	u32 senders; /* datagram sockets that have it for their default receiver. Atomic. */
 	u32 gc_refs;
 	bool gc_candidate;
 };
@@ -184,6 +186,10 @@ void sock_set_error(struct socket *s, int err);
 /* The current task, as another end is told of it. */
 struct ucred sock_current_cred(void);
 
+/* Under read_lock: the packet behind p in the queue, p NULL: the first. NULL: there is none. */
+struct packet *sock_next_packet(struct socket *s, struct packet *p);
+/* Who waits to receive may stop waiting. */
+bool sock_has_news(const struct socket *s);
 /* Bytes of a stream, or of the datagram that the next call gets: FIONREAD. */
 u32 sock_next_bytes(struct socket *s);
 
@@ -205,7 +211,7 @@ long sock_wait_result(long err, u64 deadline);
 				 sock_until_);                                               \
 	})
 
-/* Wakes who waits to write to s, having connected to it without a connection. */
+/* Wakes who polls to write to s of AF_UNIX, having connected to it without a connection. */
 void sock_wake_senders(const struct socket *s);
 /* The first socket with an id from *id on, under no lock, referenced; NULL: none. */
 struct socket *sock_next(u64 id);
@@ -217,9 +223,7 @@ ssize_t stream_recv(struct socket *s, struct message *m);
 int stream_accept(struct socket *s, bool dontwait, struct socket **conn);
 /* Puts a socket that was taken by accept back to the front. */
 void stream_unaccept(struct socket *s, struct socket *conn);
-/* Connects two sockets that nobody else knows. */
-void stream_pair(struct socket *a, struct socket *b);
-/* -EPIPE, with SIGPIPE unless the call says MSG_NOSIGNAL. */
+/* -EPIPE, with SIGPIPE for the current thread unless the call says MSG_NOSIGNAL. */
 int sock_broken(const struct message *m);
 /* Resets those that waited to be accepted, and drops them. */
 void stream_release_pending(struct list_head *pending);

@@ -13,17 +13,10 @@
 
 #define CHUNK 32768 /* bytes of one packet: so much goes in and out at a time */
 
-void stream_pair(struct socket *a, struct socket *b)
-{
-	a->peer = sock_get(b);
-	b->peer = sock_get(a);
-	a->state = b->state = SS_CONNECTED;
-}
-
 int sock_broken(const struct message *m)
 {
 	if (!(m->flags & MSG_NOSIGNAL))
-		signal_process(current->proc, SIGPIPE, NULL);
+		signal_task(current, SIGPIPE, NULL);
 	return -EPIPE;
 }
 
@@ -111,19 +104,6 @@ struct taking {
 	bool over; /* no more is taken, whatever is there */
 };
 
-/* The packet behind p; p NULL: the first. */
-static struct packet *next_packet(struct socket *s, struct packet *p)
-{
-	struct list_head *next;
-
-	spin_lock(&s->lock);
-	next = p ? p->link.next : s->received.list.next;
-	if (next == &s->received.list)
-		next = NULL;
-	spin_unlock(&s->lock);
-	return next ? list_entry(next, struct packet, link) : NULL;
-}
-
 /* What one program sent is not put together with another's where the reader asks who that was. */
 static bool same_sender(const struct message *m, const struct packet *p)
 {
@@ -164,7 +144,7 @@ static int take(struct socket *s, struct message *m, struct taking *t)
 	while (m->it->left && !t->over) {
 		size_t n;
 
-		p = next_packet(s, m->flags & MSG_PEEK ? p : NULL);
+		p = sock_next_packet(s, m->flags & MSG_PEEK ? p : NULL);
 		if (!p)
 			return 0;
 		if (asks && t->done && !same_sender(m, p)) {
@@ -189,12 +169,6 @@ static int take(struct socket *s, struct message *m, struct taking *t)
 	return 0;
 }
 
-static bool has_news(struct socket *s)
-{
-	return READ_ONCE(s->received.count) || atomic_load(&s->error) ||
-	       (READ_ONCE(s->shut) & SHUT_RECV);
-}
-
 /* Nothing is there: 0 and t->over at the end, 0 after a wait, or an errno. */
 static int wait_data(struct socket *s, const struct message *m, struct taking *t, u64 deadline)
 {
@@ -209,7 +183,7 @@ static int wait_data(struct socket *s, const struct message *m, struct taking *t
 	}
 	if (m->flags & MSG_DONTWAIT)
 		return -EAGAIN;
-	return (int)sock_wait(&s->read_wait, deadline, has_news(s));
+	return (int)sock_wait(&s->read_wait, deadline, sock_has_news(s));
 }
 
 static size_t wanted(const struct socket *s, const struct message *m)

@@ -37,6 +37,15 @@ void unix_setup(struct socket *s)
 	s->peer_cred = (struct ucred){0, ~0u, ~0u};
 }
 
+void unix_pair(struct socket *a, struct socket *b)
+{
+	a->peer = sock_get(b);
+	b->peer = sock_get(a);
+	a->state = b->state = SS_CONNECTED;
+	if (a->type == SOCK_DGRAM)
+		a->un.senders = b->un.senders = 1;
+}
+
 int unix_get_name(struct socket *s, struct sock_addr *a, bool peer)
 {
 	struct socket *of = s;
@@ -295,10 +304,13 @@ void unix_release(struct socket *s, bool embryo)
 	s->peer = NULL;
 	spin_unlock(&s->lock);
 	sock_wake(s);
-	if (s->type == SOCK_DGRAM)
+	if (s->type == SOCK_DGRAM) {
 		sock_wake_senders(s);
-	else if (peer)
+		if (peer)
+			atomic_dec(&peer->un.senders);
+	} else if (peer) {
 		tell_peer(peer, embryo || !list_empty(&packets));
+	}
 	stream_release_pending(&pending);
 	packets_free(&packets);
 	if (peer)

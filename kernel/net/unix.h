@@ -23,6 +23,8 @@ struct unix_name {
 /* 0 and the operations for this type; -EPROTONOSUPPORT, -ESOCKTNOSUPPORT. */
 int unix_choose(int type, int *protocol, const struct sock_ops **ops);
 void unix_setup(struct socket *s);
+/* Connects two sockets that nobody else knows. */
+void unix_pair(struct socket *a, struct socket *b);
 
 struct unix_name *unix_name_ref(struct unix_name *n); /* NULL stays NULL */
 void unix_name_put(struct unix_name *n);
@@ -44,7 +46,11 @@ void unix_unbind(struct socket *s);
 /* -EINVAL where it is no address of AF_UNIX. */
 int unix_check_addr(const struct sock_addr *a);
 
-/* A datagram was taken out of s: who waits to send one may go on. */
+/*
+ * So many datagrams a receiver takes from those that it is not connected to, and one more. Who takes one out
+ * that leaves just as many calls unix_room(): who waits to send may go on.
+ */
+#define UNIX_DGRAM_MAX 10
 void unix_room(struct socket *s);
 
 /* ---- unix.c, for unix_dgram.c ---- */

@@ -2,14 +2,12 @@
  * AF_UNIX datagrams, and sequenced packets: a datagram's boundaries over a stream's connection.
  *
  * A datagram socket may name a default receiver (`peer`), which may in turn have another, or none. A
- * receiver that has one itself takes datagrams from nobody else. It holds at most DGRAM_MAX
- * datagrams of those that it is not connected to; who has more waits in its room_wait.
+ * receiver that has one itself takes datagrams from nobody else. It is full with more than UNIX_DGRAM_MAX
+ * datagrams for those that it is not connected to: they wait in its room_wait.
  */
 #include "kernel/fs/poll.h"
 #include "kernel/net/control.h"
 #include "kernel/net/unix.h"
-
-#define DGRAM_MAX 10
 
 /* ---- the default receiver ---- */
 
@@ -17,7 +15,10 @@
 static void set_peer(struct socket *s, struct socket *peer, const struct socket *only)
 {
 	struct socket *old;
+	bool was_full;
 
+	if (peer)
+		atomic_inc(&peer->un.senders);
 	spin_lock(&s->lock);
 	old = s->peer;
 	if (only && old != only) {
@@ -26,10 +27,15 @@ static void set_peer(struct socket *s, struct socket *peer, const struct socket 
 		s->peer = peer;
 		s->state = peer ? SS_CONNECTED : SS_UNCONNECTED;
 	}
+	was_full = s->received.count > UNIX_DGRAM_MAX;
 	spin_unlock(&s->lock);
 	sock_wake_write(s);
-	if (old)
+	if (was_full)
+		unix_room(s); /* to its new default receiver it is not */
+	if (old) {
+		atomic_dec(&old->un.senders);
 		sock_put(old);
+	}
 }
 
 /* True where `to` takes datagrams of s. */
@@ -68,14 +74,13 @@ static int dgram_connect(struct socket *s, const struct sock_addr *a, bool dontw
 
 static bool is_full(const struct socket *s, const struct socket *to)
 {
-	return READ_ONCE(to->received.count) > DGRAM_MAX && READ_ONCE(to->peer) != s;
+	return READ_ONCE(to->received.count) > UNIX_DGRAM_MAX && READ_ONCE(to->peer) != s;
 }
 
 void unix_room(struct socket *s)
 {
 	waitq_wake_all(&s->room_wait);
-	if (s->type == SOCK_DGRAM && READ_ONCE(s->received.count) == DGRAM_MAX)
-		sock_wake_senders(s);
+	sock_wake_senders(s);
 }
 
 /* One try to put p into the queue. 0, or an errno: p is still the caller's. */

@@ -1,6 +1,7 @@
 /* Sockets of AF_UNIX: pairs and streams. */
 #include "tap.h"
 #include "sock.h"
+#include <pthread.h>
 
 static volatile int pipes;
 
@@ -556,6 +557,58 @@ TEST(peer_credentials_of_a_connection)
 }
 
 /* ---- processes ---- */
+
+static volatile int hits;
+
+static void count(int sig)
+{
+	hits++;
+}
+
+/* Writes where nobody reads, with SIGPIPE blocked: which waits for this thread alone. */
+static void *writes_to_nobody(void *arg)
+{
+	int fd = *(int *)arg;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	FAILS(write(fd, "x", 1), EPIPE);
+	sigpending(&set);
+	EQ(sigismember(&set, SIGPIPE), 1);
+	return NULL;
+}
+
+TEST(broken_pipe_signals_the_thread)
+{
+	int s[2], p[2];
+	pthread_t t;
+
+	signal(SIGPIPE, count);
+	PAIR(s, SOCK_STREAM);
+	close(s[1]);
+	REQUIRE(!pipe(p));
+	close(p[0]);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE(!pthread_create(&t, NULL, writes_to_nobody, i ? &p[1] : &s[0]));
+		pthread_join(t, NULL);
+		sleep_ms(10);
+		EQ(hits, 0);
+	}
+	FAILS(write(s[0], "x", 1), EPIPE);
+	EQ(hits, 1);
+}
+
+TEST(owner_may_be_a_group)
+{
+	int s[2];
+
+	signal(SIGIO, count);
+	JOIN(CHILD(EQ(setpgid(0, 0), 0); EQ(setresuid(1000, 1000, 1000), 0); PAIR(s, SOCK_STREAM);
+		   EQ(fcntl(s[0], F_SETOWN, -getpid()), 0); EQ(fcntl(s[0], F_SETFL, O_ASYNC), 0);
+		   SENT(s[1], "x"); sleep_ms(20); CHECK(hits > 0)));
+}
 
 TEST(forked_ends)
 {

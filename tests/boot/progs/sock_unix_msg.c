@@ -92,6 +92,65 @@ TEST(full_receiver)
 	EQ(recv(r, big, sizeof(big), 0), 150000);
 }
 
+/* What is sent to one that is connected to the sender has always room. */
+TEST(full_for_others)
+{
+	int r = unix_bound(SOCK_DGRAM, "@fullo"), s = unix_bound(SOCK_DGRAM, "@fulls");
+	char c;
+
+	EQ(unix_connect(s, "@fullo"), 0);
+	while (send(s, "x", 1, MSG_DONTWAIT) == 1)
+		;
+	EQ(ready(s), 0);
+	pid_t pid = CHILD(struct pollfd p = {s, POLLOUT, 0}; EQ(poll(&p, 1, 5000), 1));
+	pid_t sender = on_calf() ? CHILD(EQ(send(s, "waits", 5, 0), 5)) : 0;
+	sleep_ms(30);
+	EQ(unix_connect(r, "@fulls"), 0);
+	EQ(ready(s), POLLOUT);
+	/* Linux lets those who wait already wait on */
+	if (!on_calf())
+		EQ(recv(r, &c, 1, 0), 1);
+	JOIN(pid);
+	if (sender)
+		JOIN(sender);
+}
+
+/* Takes what comes until an empty one does. */
+static void drain(int r)
+{
+	char c;
+
+	while (recv(r, &c, 1, 0) == 1)
+		;
+}
+
+/* Several receivers make room at the same time: no sender misses it. */
+TEST_FOR(60, room_is_made_side_by_side)
+{
+	int r = unix_bound(SOCK_DGRAM, "@rooms");
+	pid_t senders[3], receivers[3];
+
+	for (int i = 0; i < 3; i++)
+		receivers[i] = CHILD(drain(r));
+	for (int i = 0; i < 3; i++)
+		senders[i] =
+		    CHILD(int s = socket(AF_UNIX, SOCK_DGRAM, 0); struct pollfd p = {s, POLLOUT, 0};
+			  EQ(unix_connect(s, "@rooms"), 0); for (int k = 0; k < 3000;) {
+				  if (send(s, "x", 1, MSG_DONTWAIT) == 1)
+					  k++;
+				  else
+					  REQUIRE(poll(&p, 1, 10000) == 1);
+			  });
+	for (int i = 0; i < 3; i++)
+		JOIN(senders[i]);
+	int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+	EQ(unix_connect(s, "@rooms"), 0);
+	for (int i = 0; i < 3; i++)
+		EQ(send(s, "", 0, 0), 0);
+	for (int i = 0; i < 3; i++)
+		JOIN(receivers[i]);
+}
+
 TEST(sequenced_packets)
 {
 	char buf[8], c;
@@ -161,6 +220,39 @@ TEST(files_cut_short)
 	EQ(recv_fds(s[1], got, 3, 0, &flags), 3);
 	fds[1] = 999;
 	FAILS(send_fds(s[0], fds, 3), EBADF);
+}
+
+static int sent_as(int s, int uid, int limit)
+{
+	struct rlimit r = {limit, limit};
+	int fd = 0, n = 0;
+
+	EQ(setrlimit(RLIMIT_NOFILE, &r), 0);
+	EQ(setresuid(uid, uid, uid), 0);
+	while (n < 100 && send_fds(s, &fd, 1) == 1)
+		n++;
+	if (n < 100)
+		EQ(errno, ETOOMANYREFS);
+	return n;
+}
+
+/* How many files a user may have in flight is nothing to another. */
+TEST(files_in_flight_are_counted_by_user)
+{
+	int s[2], fd = 0;
+
+	PAIR(s, SOCK_STREAM);
+	JOIN(CHILD(EQ(sent_as(s[0], 1000, 20), 21)));
+	JOIN(CHILD(EQ(sent_as(s[0], 1001, 20), 21)));
+	JOIN(CHILD(EQ(sent_as(s[0], 1000, 20), 0)));
+	EQ(send_fds(s[0], &fd, 1), 1);
+	/* what is received is in flight no more */
+	for (int i = 0; i < 5; i++) {
+		EQ(recv_fds(s[1], &fd, 1, 0, NULL), 1);
+		close(fd);
+	}
+	fd = 0;
+	JOIN(CHILD(EQ(sent_as(s[0], 1000, 20), 5)));
 }
 
 TEST(files_bound_what_a_read_gets)
