@@ -3,6 +3,7 @@
  *
  *	woken, new	The CPU that it ran on last, where that is idle and its caches may still be warm;
  *			else another idle one; else the one that it ran on last.
+ *	preempted	The same, where a CPU is idle that it may run on.
  *	idle		A CPU that runs out of tasks takes one that waits on another.
  *	busy		Now and then a CPU compares its queue with the others', and takes a task from one
  *			that is longer by two. One that has tasks waiting while a CPU is idle wakes that.
@@ -39,6 +40,11 @@ bool runq_any_busy(void)
 	u64 all = ~0ull >> (64 - cpu_count());
 
 	return (atomic_load(&idle_cpus) & all) != all;
+}
+
+bool runq_idle_for(const struct task *t)
+{
+	return atomic_load(&idle_cpus) & atomic_load(&t->cpu_mask);
 }
 
 /* True where the CPU was idle, and nobody else has given it a task yet. */
@@ -124,8 +130,8 @@ static bool take_from(struct runq *from)
 	struct task *t = NULL;
 
 	spin_lock(&from->lock);
-	/* One that is about to run what it has just been given keeps it. */
-	if (from->running != from->idle)
+	/* One that is about to run the only task that it has been given keeps it. */
+	if (from->running != from->idle || from->nr_queued > 1)
 		t = find(from, mine->cpu);
 	if (t) {
 		runq_dequeue(from, t);

@@ -116,6 +116,8 @@ struct runq *runq_choose(struct runq *rq, struct task *t) __releases(&rq->lock);
 bool runq_steal(void);
 /* A busy CPU's tick: takes a task from a much longer queue, or has an idle CPU take one of its own. */
 void runq_balance(void);
+/* A CPU is idle that t may run on. */
+bool runq_idle_for(const struct task *t);
 /* This CPU is idle, or no longer. */
 void runq_set_idle(struct runq *rq, bool idle);
 /* CPUs that have something to run. */

@@ -230,6 +230,8 @@ static struct task *choose(struct runq *rq, struct task *prev) __must_hold(&rq->
 			prev->slice_left_ns = sched_slice_ns(prev->nice);
 		return prev;
 	}
+	if (cpu_count() > 1 && runq_idle_for(prev)) /* the same */
+		return next;
 	if (!prev->slice_left_ns) {
 		runq_enqueue(rq, prev, &rq->expired);
 	} else {

@@ -139,6 +139,39 @@ TEST(a_sleeping_task_wakes_where_it_may)
 	JOIN(pid);
 }
 
+/* Spins on CPU 0, and once the other one does so, too, wherever there is room, until they are apart. */
+static void part(volatile int *at, int self, const cpu_set_t *all)
+{
+	REQUIRE(!pin(0, 0));
+	at[self] = 0;
+	while (at[!self] < 0)
+		sched_yield();
+	REQUIRE(!sched_setaffinity(0, sizeof(*all), all));
+	while ((at[self] = this_cpu()) == at[!self])
+		sched_yield();
+}
+
+TEST(one_of_two_goes_to_an_idle_cpu)
+{
+	volatile int *at = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	long begin, took = 0;
+	pid_t pid;
+	cpu_set_t all;
+
+	need_two();
+	cpus_allowed(&all);
+	for (int i = 0; i < 9; i++) {
+		at[0] = at[1] = -1;
+		begin = now_ms();
+		pid = CHILD(part(at, 1, &all));
+		part(at, 0, &all);
+		took += now_ms() - begin;
+		JOIN(pid);
+	}
+	CHECK(took < 180);
+	REQUIRE(!sched_setaffinity(0, sizeof(all), &all));
+}
+
 TEST(work_spreads_over_all_cpus)
 {
 	volatile int *at = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
