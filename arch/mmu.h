@@ -38,12 +38,14 @@ static inline unsigned level_index(vaddr_t va, unsigned level)
 /* What an mm gives the machine: its root and who may hold translations of it. */
 struct mmu {
 	pfn_t root;
-	u64 cpus; /* bit n: CPU n may cache translations of this tree. Atomic. */
+	u64 cpus; /* bit n: CPU n walks this tree, and may cache translations of it. Atomic. */
+	u64 id; /* where translations carry tags, like the next: no other tree's, ever; 0: not yet given */
+	u64 flushes; /* that it has had. Atomic, both. */
 };
 
 /*
- * True where another CPU may cache translations of the tree. One that starts to walk it later sees
- * what was changed by a full barrier before this was asked.
+ * True where another CPU walks the tree. One that starts to walk it later sees what was changed by a full
+ * barrier before this was asked, once that is flushed.
  */
 static inline bool mmu_elsewhere(const struct mmu *m)
 {

@@ -15,6 +15,7 @@
 #define CR4_OSFXSR     BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_UMIP       BIT(11)
+#define CR4_PCIDE      BIT(17)
 #define CR4_OSXSAVE    BIT(18)
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
@@ -76,6 +77,18 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
 			 : "a"(leaf), "c"(subleaf));
 	return r;
+}
+
+#define INVPCID_ALL 2ull /* tags, and global translations, too */
+
+/* SDM volume 2, INVPCID, of the types that look at no address. */
+static inline void invpcid(u64 type)
+{
+	const struct {
+		u64 pcid, address;
+	} nothing = {0};
+
+	__asm__ volatile("invpcid %1, %0" ::"r"(type), "m"(nothing) : "memory");
 }
 
 static inline void invlpg(u64 va)

@@ -169,6 +169,10 @@ static void init_control(void)
 		cr4 |= CR4_SMAP;
 	if (leaf7.ecx & BIT(2))
 		cr4 |= CR4_UMIP;
+	if (leaf1.ecx & BIT(17) && cr4 & CR4_PGE) {
+		cr4 |= CR4_PCIDE;
+		mmu_use_tags(leaf7.ebx & BIT(10));
+	}
 	if (cr4 & CR4_SMAP)
 		patch_smap();
 	cpu_features = cr4;
@@ -200,9 +204,9 @@ void cpu_init(void)
 	init_control();
 	init_syscall();
 	fpu_init();
-	log_info("cpu: protection%s%s%s%s, NX, WP", cpu_features & CR4_SMEP ? " SMEP" : "",
+	log_info("cpu: protection%s%s%s%s%s, NX, WP", cpu_features & CR4_SMEP ? " SMEP" : "",
 		 cpu_features & CR4_SMAP ? " SMAP" : "", cpu_features & CR4_UMIP ? " UMIP" : "",
-		 cpu_features & CR4_PGE ? " PGE" : "");
+		 cpu_features & CR4_PGE ? " PGE" : "", cpu_features & CR4_PCIDE ? " PCID" : "");
 }
 
 bool cpu_prepare(u32 cpu, u32 apic_id, struct task *idle)

@@ -1,13 +1,15 @@
 /*
  * Which tree this CPU walks, and what it may have cached of it (SDM volume 3, sections 4.10.4 and
- * 4.10.5). Without PCIDs loading CR3 drops every translation that is not global, and with it all
- * paging-structure caches; INVLPG drops one page's, and all paging-structure caches as well.
+ * 4.10.5). Loading CR3 drops every translation that is not global, and with it all paging-structure
+ * caches; INVLPG drops one page's, and all paging-structure caches as well. Where the CPU has tags both
+ * do that under the tag in CR3 alone: see pcid.h.
  */
 #include "arch/mmu.h"
 
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/control.h"
 #include "arch/x86_64/paging.h"
+#include "arch/x86_64/pcid.h"
 #include "arch/x86_64/smp.h"
 #include "kernel/log.h"
 
@@ -16,49 +18,70 @@
 
 #define FRAME_WORDS (PAGE_SIZE / 8)
 
-static void activate(struct percpu *p, struct mmu *m)
+/* One CPU, whose translations carry no tags: there is nobody to tell, and nothing to remember. */
+static bool simple = true;
+static bool tagged, can_invpcid;
+static struct pcids pcids[MAX_CPUS];
+
+void mmu_use_tags(bool invpcid_there)
+{
+	tagged = true;
+	can_invpcid = invpcid_there;
+	simple = false;
+}
+
+void mmu_expect_others(void)
+{
+	simple = false;
+}
+
+static inline void activate(struct percpu *p, struct mmu *m, bool with_tag)
 {
 	struct mmu *old = p->mmu;
-	u64 me = BIT(p->cpu);
+	u64 me = BIT(p->cpu), tag = 0;
 
 	/* The bit first: who flushes this tree from now on must reach this CPU. */
 	if (m)
 		atomic_or(&m->cpus, me);
 	p->mmu = m;
-	write_cr3((m ? m->root : kernel_root) << PAGE_SHIFT);
+	if (with_tag)
+		tag = pcid_switch(&pcids[p->cpu], m);
+	write_cr3((m ? m->root : kernel_root) << PAGE_SHIFT | tag);
 	if (old)
 		atomic_and(&old->cpus, ~me);
+}
+
+/* Between two looks at p->mmu another CPU must not make this one forget the old tree. */
+static void __noinline activate_undisturbed(struct mmu *m)
+{
+	u64 flags = irq_save();
+
+	activate(this_cpu(), m, tagged);
+	irq_restore(flags);
 }
 
 void mmu_activate(struct mmu *m)
 {
 	struct percpu *p = this_cpu();
-	u64 flags;
 
 	if (m == p->mmu)
 		return;
-	if (cpu_count() == 1) {
-		activate(p, m);
-		return;
-	}
-	/* Between two looks at p->mmu another CPU must not make this one forget the old tree. */
-	flags = irq_save();
-	activate(p, m);
-	irq_restore(flags);
+	if (likely(simple))
+		activate(p, m, false);
+	else
+		activate_undisturbed(m);
 }
 
 /* CPUs other than this one that walk the tree, once all of its entries are as they should be. */
 static u64 others(const struct mmu *m)
 {
-	if (likely(cpu_count() == 1))
-		return 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return atomic_load(&m->cpus) & ~BIT(cpu_id());
 }
 
 void mmu_forget(struct mmu *m)
 {
-	u64 targets = others(m);
+	u64 targets = simple ? 0 : others(m);
 
 	if (this_cpu()->mmu == m)
 		mmu_activate(NULL);
@@ -66,24 +89,16 @@ void mmu_forget(struct mmu *m)
 		shootdown_forget(m, targets);
 }
 
-void mmu_flush_all(struct mmu *m)
+static inline void reload(struct percpu *p)
 {
-	u64 targets = others(m);
-	struct percpu *p = this_cpu();
-
-	if (p->mmu == m) {
-		p->flush_all++;
-		write_cr3(m->root << PAGE_SHIFT);
-	}
-	if (unlikely(targets))
-		shootdown_all(m, targets);
+	p->flush_all++;
+	write_cr3(read_cr3()); /* reads as without CR3_KEEP */
 }
 
-static inline void flush_here(struct percpu *p, pfn_t root, vaddr_t start, vaddr_t end)
+static inline void drop(struct percpu *p, vaddr_t start, vaddr_t end)
 {
 	if (end - start > INVLPG_MAX * PAGE_SIZE) {
-		p->flush_all++;
-		write_cr3(root << PAGE_SHIFT);
+		reload(p);
 		return;
 	}
 	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
@@ -91,29 +106,68 @@ static inline void flush_here(struct percpu *p, pfn_t root, vaddr_t start, vaddr
 	p->flush_one += (end - start) >> PAGE_SHIFT;
 }
 
-void mmu_flush_here(pfn_t root, vaddr_t start, vaddr_t end)
+void mmu_flush_here(u64 flush, vaddr_t start, vaddr_t end)
 {
-	flush_here(this_cpu(), root, start, end);
+	struct percpu *p = this_cpu();
+
+	drop(p, start, end);
+	if (flush)
+		pcid_flushed(&pcids[p->cpu], flush);
+}
+
+void mmu_flush_all_here(u64 flush)
+{
+	struct percpu *p = this_cpu();
+
+	reload(p);
+	if (flush)
+		pcid_flushed(&pcids[p->cpu], flush);
+}
+
+void mmu_flush_all(struct mmu *m)
+{
+	u64 flush = tagged ? pcid_count_flush(m) : 0;
+	u64 targets = simple ? 0 : others(m);
+
+	if (this_cpu()->mmu == m)
+		mmu_flush_all_here(flush);
+	if (unlikely(targets))
+		shootdown_all(m, flush, targets);
 }
 
 static void __noinline flush_range_everywhere(struct mmu *m, vaddr_t start, vaddr_t end)
 {
+	u64 flush = tagged ? pcid_count_flush(m) : 0;
 	u64 targets = others(m);
 
 	if (this_cpu()->mmu == m)
-		mmu_flush_here(m->root, start, end);
+		mmu_flush_here(flush, start, end);
 	if (targets)
-		shootdown_range(m, targets, start, end);
+		shootdown_range(m, flush, targets, start, end);
 }
 
 void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
 {
 	struct percpu *p = this_cpu();
 
-	if (unlikely(cpu_count() > 1))
+	if (unlikely(!simple))
 		flush_range_everywhere(m, start, end);
 	else if (p->mmu == m)
-		flush_here(p, m->root, start, end);
+		drop(p, start, end);
+}
+
+/* SDM volume 3, section 4.10.4.1: a change of CR4.PGE drops what all tags have, too. */
+void mmu_flush_kernel_here(void)
+{
+	u64 cr4;
+
+	if (can_invpcid) {
+		invpcid(INVPCID_ALL);
+		return;
+	}
+	cr4 = read_cr4();
+	write_cr4(cr4 ^ CR4_PGE);
+	write_cr4(cr4);
 }
 
 void mmu_flushes(struct mmu_flushes *sum)

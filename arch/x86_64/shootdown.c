@@ -7,6 +7,8 @@
  *			barrier between. Who activates sets its bit by an atomic operation, which is a
  *			full barrier, and then walks. So a CPU whose bit was not seen sees the new
  *			entries.
+ *	tags		A CPU that has something of the tree cached under a tag, and walks another, is left
+ *			alone: it finds out when it comes back (pcid.h).
  *	lazy		A kernel thread runs in whatever tree it finds, and is interrupted as any other.
  *			An idle CPU leaves the tree before it halts, so that none is woken for a flush;
  *			with a single CPU there is nobody to wake it, and it stays.
@@ -28,6 +30,7 @@ enum kind { SHOOT_RANGE, SHOOT_ALL, SHOOT_FORGET, SHOOT_KERNEL, SHOOT_NOTHING };
 static struct request {
 	enum kind kind;
 	struct mmu *mmu;
+	u64 flush;
 	vaddr_t start, end;
 	u64 pending; /* CPUs that have yet to answer. Atomic. */
 } __aligned(64) requests[MAX_CPUS];
@@ -37,15 +40,6 @@ static struct {
 	u64 from;
 } __aligned(64) inboxes[MAX_CPUS];
 
-/* Every translation, global ones included (SDM volume 3, section 4.10.4.1). */
-static void flush_kernel(void)
-{
-	u64 cr4 = read_cr4();
-
-	write_cr4(cr4 ^ CR4_PGE);
-	write_cr4(cr4);
-}
-
 static void answer(const struct request *r)
 {
 	struct percpu *p = this_cpu();
@@ -54,18 +48,18 @@ static void answer(const struct request *r)
 	switch (r->kind) {
 	case SHOOT_RANGE:
 		if (here)
-			mmu_flush_here(r->mmu->root, r->start, r->end);
+			mmu_flush_here(r->flush, r->start, r->end);
 		break;
 	case SHOOT_ALL:
 		if (here)
-			write_cr3(r->mmu->root << PAGE_SHIFT);
+			mmu_flush_all_here(r->flush);
 		break;
 	case SHOOT_FORGET:
 		if (p->mmu == r->mmu)
 			mmu_activate(NULL);
 		break;
 	case SHOOT_KERNEL:
-		flush_kernel();
+		mmu_flush_kernel_here();
 		break;
 	default:
 		break;
@@ -111,19 +105,19 @@ static void shoot(struct request *r, u64 targets)
 	}
 }
 
-void shootdown_range(struct mmu *m, u64 targets, vaddr_t start, vaddr_t end)
+void shootdown_range(struct mmu *m, u64 flush, u64 targets, vaddr_t start, vaddr_t end)
 {
 	struct request *r = &requests[cpu_id()];
 
-	*r = (struct request){.kind = SHOOT_RANGE, .mmu = m, .start = start, .end = end};
+	*r = (struct request){SHOOT_RANGE, m, flush, start, end, 0};
 	shoot(r, targets);
 }
 
-void shootdown_all(struct mmu *m, u64 targets)
+void shootdown_all(struct mmu *m, u64 flush, u64 targets)
 {
 	struct request *r = &requests[cpu_id()];
 
-	*r = (struct request){.kind = SHOOT_ALL, .mmu = m};
+	*r = (struct request){.kind = SHOOT_ALL, .mmu = m, .flush = flush};
 	shoot(r, targets);
 }
 
@@ -150,7 +144,7 @@ void shootdown_kernel(void)
 {
 	u64 flags = irq_save();
 
-	flush_kernel();
+	mmu_flush_kernel_here();
 	irq_restore(flags);
 	shoot_everybody(SHOOT_KERNEL);
 }

@@ -167,6 +167,7 @@ void cpu_start_others(void)
 	else if (!page)
 		log_warn("smp: no memory below 1 MiB to start CPUs in: one CPU runs");
 	else if (most > 1) {
+		mmu_expect_others();
 		lay_trampoline(page);
 		start_all(page, most);
 	}

@@ -24,12 +24,19 @@ void shootdown_serve(void);
 /* Every CPU drops every translation of the kernel's half. May not be called with interrupts off or
  * a spinlock held that is taken with interrupts off. */
 void shootdown_kernel(void);
-/* Other CPUs' part of a flush: `targets` has a bit for each, and not this one's. */
+/* Other CPUs' part of a flush, with its number (0: no tags): `targets` has a bit for each, and not this one's. */
 struct mmu;
-void shootdown_range(struct mmu *m, u64 targets, vaddr_t start, vaddr_t end);
-void shootdown_all(struct mmu *m, u64 targets);
+void shootdown_range(struct mmu *m, u64 flush, u64 targets, vaddr_t start, vaddr_t end);
+void shootdown_all(struct mmu *m, u64 flush, u64 targets);
 /* They stop walking the tree. */
 void shootdown_forget(struct mmu *m, u64 targets);
 
-/* mmu.c: drops [start, end) of the tree that this CPU walks. */
-void mmu_flush_here(pfn_t root, vaddr_t start, vaddr_t end);
+/* mmu.c: what the CPU's features allow, before any tree is walked: tags, and INVPCID. */
+void mmu_use_tags(bool can_invpcid);
+/* Other CPUs may run from now on. */
+void mmu_expect_others(void);
+/* This CPU, which walks the tree, drops [start, end) or all of it: the flush of this number, or 0. */
+void mmu_flush_here(u64 flush, vaddr_t start, vaddr_t end);
+void mmu_flush_all_here(u64 flush);
+/* Every translation that this CPU has, global ones included. Interrupts are off. */
+void mmu_flush_kernel_here(void);

@@ -16,7 +16,7 @@ UNIT_RENAMED := kernel/lib/string.c kernel/lib/format.c tests/unit/test_string.c
 UNIT_RENAME  := -include tests/unit/include/rename.h
 
 UNIT_SRC  := $(filter-out $(UNIT_RENAMED),$(wildcard kernel/lib/*.c mm/*.c)) \
-	boot/multiboot2.c kernel/cmdline.c kernel/fs/cpio.c kernel/dev/ldisc.c kernel/elf.c \
+	arch/x86_64/pcid.c boot/multiboot2.c kernel/cmdline.c kernel/fs/cpio.c kernel/dev/ldisc.c kernel/elf.c \
 	kernel/lib/string.c kernel/lib/format.c \
 	$(wildcard tests/unit/host/*.c tests/unit/sim/*.c tests/unit/model/*.c)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(UNIT_OUT)/%.o)
@@ -31,7 +31,7 @@ unit: unit-build tsan-build
 
 TSAN_OUT := build/unit-tsan-$(notdir $(UNIT_CC))
 # The tests with threads once more, under ThreadSanitizer.
-TSAN_TEST := $(TSAN_OUT)/test_threads $(TSAN_OUT)/test_trees
+TSAN_TEST := $(TSAN_OUT)/test_pcid $(TSAN_OUT)/test_threads $(TSAN_OUT)/test_trees
 tsan-build:
 	@$(MAKE) --no-print-directory -f tests/unit/build.mk UNIT_OUT=$(TSAN_OUT) \
 		UNIT_SAN=-fsanitize=thread $(TSAN_TEST)
