@@ -24,7 +24,7 @@ AT_MOST = {"oom": 256}
 VARIANTS = {f"{p.stem}_glibc": p.stem for p in (HERE / "progs").glob("thread*.c")}
 
 # What a program is told beside the tests that are wanted of it.
-OPTIONS = {"torture": ["seconds=60"]} if FULL else {}
+OPTIONS = {"torture": ["seconds=30"]} if FULL else {}
 
 # What measures how long things take. With one CPU time is counted in instructions; several run at
 # their host's pace, which is anybody's guess.

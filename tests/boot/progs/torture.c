@@ -376,7 +376,7 @@ static void wait_for_all(void)
 	}
 }
 
-TEST_FOR(180, everything_at_once)
+TEST_FOR(90, everything_at_once)
 {
 	long seconds = tap_option("seconds", on_host_time() ? 10 : 3);
 	long seed = tap_option("seed", now_ms() * 1000 + getpid());
