@@ -172,6 +172,17 @@ static int get_peer_name(struct socket *s, struct option *o)
 	return 0;
 }
 
+static void get_peer_cred(struct socket *s, struct option *o)
+{
+	o->len = sizeof(o->cred);
+	o->cred = (struct ucred){0, ~0u, ~0u};
+	if (s->family != AF_UNIX)
+		return;
+	spin_lock(&s->lock);
+	o->cred = s->peer_cred;
+	spin_unlock(&s->lock);
+}
+
 /* What is not a number. -ENOPROTOOPT: it is none of these. */
 static int get_structure(struct socket *s, int name, struct option *o)
 {
@@ -185,8 +196,7 @@ static int get_structure(struct socket *s, int name, struct option *o)
 	case SO_SNDTIMEO:
 		return get_timeout(o, s->options.send_timeout);
 	case SO_PEERCRED:
-		o->len = sizeof(o->cred);
-		o->cred = s->family == AF_UNIX ? s->peer_cred : (struct ucred){0, ~0u, ~0u};
+		get_peer_cred(s, o);
 		return 0;
 	case SO_PEERNAME:
 		return get_peer_name(s, o);

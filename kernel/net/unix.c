@@ -127,8 +127,8 @@ static bool is_full(const struct socket *l)
 	return READ_ONCE(l->nr_pending) > READ_ONCE(l->backlog);
 }
 
-/* Puts conn where it is accepted from: -EAGAIN where that is full. */
-static int enqueue(struct socket *l, struct socket *conn)
+/* Puts conn where it is accepted from: -EAGAIN where that is full. *cred: whose l is. */
+static int enqueue(struct socket *l, struct socket *conn, struct ucred *cred)
 {
 	int err = 0;
 
@@ -138,6 +138,7 @@ static int enqueue(struct socket *l, struct socket *conn)
 	else if (is_full(l))
 		err = -EAGAIN;
 	if (!err) {
+		*cred = l->cred;
 		list_add_tail(&l->pending, &conn->pending_link);
 		WRITE_ONCE(l->nr_pending, l->nr_pending + 1);
 	}
@@ -152,15 +153,16 @@ static int connect_to(struct socket *s, struct socket *l)
 {
 	struct socket *conn = make_other_end(s, l);
 	int err = IS_ERR(conn) ? (int)PTR_ERR(conn) : claim(s, conn);
+	struct ucred cred;
 
 	if (!err) {
-		err = enqueue(l, conn);
+		err = enqueue(l, conn, &cred);
 		spin_lock(&s->lock);
 		if (err) {
 			s->state = SS_UNCONNECTED;
 			s->peer = NULL;
 		} else {
-			s->peer_cred = l->cred;
+			s->peer_cred = cred;
 			s->state = SS_CONNECTED;
 		}
 		spin_unlock(&s->lock);
