@@ -63,18 +63,32 @@ static void refuse(struct socket *s, const struct inet_addr *to)
 	sock_wake(s);
 }
 
+/* Puts p into the queue of s, where its buffer has room. */
+static bool receive(struct socket *s, struct packet *p)
+{
+	bool takes;
+
+	spin_lock(&s->lock);
+	takes = !s->dead && s->received.charge + p->charge <= READ_ONCE(s->recv_buf);
+	if (takes)
+		packet_append(&s->received, p);
+	spin_unlock(&s->lock);
+	if (takes)
+		sock_wake_read(s);
+	return takes;
+}
+
 /* Puts p where it goes. False: it is lost, and still the caller's. */
 static bool deliver(struct socket *s, struct packet *p, const struct inet_addr *to)
 {
 	struct socket *receiver = port_find(SOCK_DGRAM, to, &p->from);
-	bool taken = false;
+	bool taken;
 
 	if (!receiver) {
 		refuse(s, to);
 		return false;
 	}
-	if (receiver->received.charge + p->charge <= READ_ONCE(receiver->recv_buf))
-		taken = sock_receive(receiver, NULL, p);
+	taken = receive(receiver, p);
 	sock_put(receiver);
 	return taken;
 }
