@@ -13,7 +13,7 @@
  *			critical sections, of which the second looks whether the other end is there still.
  *	read_lock	sleeps, while data is copied out of the queue's packets. Only its holder takes packets
  *			out of an open socket, so what it has seen at the front stays there without `lock`.
- *			Of TCP it keeps the beginning and the end of connections apart, too.
+ *			It keeps connect(2)'s calls on an Internet socket apart, too.
  *
  * A connected stream of AF_UNIX keeps its peer until the file is closed: whoever has the file reads it without
  * a lock. TCP's may be disconnected at any time.

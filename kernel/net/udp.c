@@ -9,6 +9,17 @@
 #define MAX_V4 65507 /* the length fields say no more */
 #define MAX_V6 65527
 
+/* s talks to `to`, or (NULL) to nobody, and comes from `source`. Both at once, beside other threads' calls. */
+static void set_remote(struct socket *s, const struct inet_addr *source, const struct inet_addr *to)
+{
+	rwsem_write_lock(&s->read_lock);
+	port_connect(s, source, to);
+	spin_lock(&s->lock);
+	s->state = to ? SS_CONNECTED : SS_UNCONNECTED;
+	spin_unlock(&s->lock);
+	rwsem_write_unlock(&s->read_lock);
+}
+
 static int udp_connect(struct socket *s, const struct sock_addr *a, bool dontwait)
 {
 	struct inet_addr to, source;
@@ -17,8 +28,7 @@ static int udp_connect(struct socket *s, const struct sock_addr *a, bool dontwai
 	(void)dontwait;
 	if (a->len >= sizeof(u16) && a->family == AF_UNSPEC) {
 		source = s->family == AF_INET ? inet_v4(0, 0, 0, 0) : (struct inet_addr){.port = 0};
-		port_connect(s, &source, NULL);
-		WRITE_ONCE(s->state, SS_UNCONNECTED);
+		set_remote(s, &source, NULL);
 		return 0;
 	}
 	err = inet_destination(s, a, &to);
@@ -27,8 +37,7 @@ static int udp_connect(struct socket *s, const struct sock_addr *a, bool dontwai
 	if (err)
 		return err;
 	source = inet_source_for(&to);
-	port_connect(s, &source, &to);
-	WRITE_ONCE(s->state, SS_CONNECTED);
+	set_remote(s, &source, &to);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 #include "tap.h"
 #include "sock_net.h"
 
+#include <pthread.h>
+
 static int bound(union addr a)
 {
 	int fd = socket(a.sa.sa_family, SOCK_DGRAM, 0);
@@ -214,4 +216,49 @@ TEST(many_at_a_time)
 	EQ(m[2].msg_hdr.msg_flags, MSG_TRUNC);
 	CHECK(buf[2][0] == 'c');
 	FAILS(recvmmsg(r, m, 4, MSG_DONTWAIT, NULL), EAGAIN);
+}
+
+#define ROUNDS 1000
+
+static struct {
+	pthread_barrier_t round;
+	int fd;
+	union addr to;
+} together;
+
+static void *disconnects(void *unused)
+{
+	union addr none = {.sa.sa_family = AF_UNSPEC};
+
+	(void)unused;
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_barrier_wait(&together.round);
+		connect(together.fd, &none.sa, sizeof(none.in));
+		pthread_barrier_wait(&together.round);
+	}
+	return NULL;
+}
+
+/* Whichever of the two was last: it is wholly connected, or not at all. */
+TEST(connecting_and_disconnecting_at_once)
+{
+	int r = bound(at4("127.0.0.1", 0)), halves = 0;
+	pthread_t other;
+
+	together.to = at4("127.0.0.1", port_of(r, false));
+	together.fd = socket(AF_INET, SOCK_DGRAM, 0);
+	EQ(pthread_barrier_init(&together.round, NULL, 2), 0);
+	EQ(pthread_create(&other, NULL, disconnects, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		union addr peer;
+		socklen_t len = sizeof(peer);
+
+		pthread_barrier_wait(&together.round);
+		connect_at(together.fd, together.to);
+		pthread_barrier_wait(&together.round);
+		halves += (send(together.fd, "", 0, 0) == 0) !=
+			  (getpeername(together.fd, &peer.sa, &len) == 0);
+	}
+	EQ(pthread_join(other, NULL), 0);
+	EQ(halves, 0);
 }
