@@ -81,11 +81,12 @@ int unix_check_addr(const struct sock_addr *a)
 /* Gives s its name, unless it has one or (abstract) another socket has it. Takes n over when it succeeds. */
 static int put_name(struct socket *s, struct unix_name *n, const struct path *path)
 {
-	struct list_head *b = path ? bucket_of_inode(path->dentry->inode) : bucket_of_name(n);
 	struct socket *other;
+	struct list_head *b;
 	int err = 0;
 
 	spin_lock(&unix_lock);
+	b = path ? bucket_of_inode(path->dentry->inode) : bucket_of_name(n);
 	if (s->un.name)
 		err = -EINVAL;
 	list_for_each (other, b, un.link)
