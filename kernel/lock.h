@@ -9,6 +9,8 @@
  *
  *	type x __guarded_by(&lock)		a field that is used under its struct's lock alone
  *	type x __guarded_by_global(&lock)	the same of a lock that is a variable
+ *	type x __guarded			the same of a lock of another object, which a comment
+ *						names: clang asks that some lock be held
  *	f(p) __must_hold(&p->lock)		called, and returning, with it held; _shared: a
  *						sleeping lock, at least shared
  *	f(p) __acquires(&p->lock)		returns with it held
@@ -18,11 +20,13 @@
  *
  * clang compares names: one lock must go by one name in a function and in what it calls.
  * spin_assert_held() says that a lock is held, by the name it is given, where clang cannot know:
- * a function has returned what it locked, or one object goes by two names. Of a field, it knows
- * that a lock of that name is held, not of which object; a clang before 22 just that some lock
- * is. Not annotated are fields that are written under a lock and read without, those that an
- * object's maker sets before anybody else can see it (once it is seen, some lock is held), and
- * what is atomic.
+ * a function has returned what it locked, or one object goes by two names. spin_assume_held()
+ * stands where who makes an object, or has it alone at its end, does without the lock.
+ *
+ * A field may be looked at without its lock by READ_ONCE() and by what is atomic, which clang lets
+ * pass; who does so can do with an old value, or is the only one that changes it. Not annotated is what
+ * is never changed once the object is seen. A clang before 22 knows of __guarded_by() just that some
+ * lock is held, shared or not, and is blind where a pointer to the field comes in between.
  */
 #pragma once
 
@@ -116,6 +120,12 @@ static inline void spin_unlock(spinlock_t *l) __releases(l) __no_lock_analysis
 static inline void spin_assert_held(const spinlock_t *l) __assert_holds(l)
 {
 	lock_order_assert_held(l);
+}
+
+/* Says to clang that l may pass for held: nobody else can reach what it guards. */
+static inline void spin_assume_held(const spinlock_t *l) __assert_holds(l)
+{
+	(void)l;
 }
 
 /* Interrupts off on this CPU while held; the result goes to the matching unlock. */

@@ -27,6 +27,7 @@
 #define __guarded_by(l)	   __lock_attr(guarded_var)
 #define __pt_guarded_by(l) __lock_attr(pt_guarded_var)
 #endif
+#define __guarded		   __lock_attr(guarded_var)
 #define __guarded_by_global(l)	   __lock_attr(guarded_by(l))
 #define __pt_guarded_by_global(l)  __lock_attr(pt_guarded_by(l))
 #define __capability(name)	   __lock_attr(capability(name))
@@ -78,7 +79,12 @@
 		max_a_ > max_b_ ? max_a_ : max_b_; \
 	})
 
-#define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
+/* A read that is meant to do without the lock that guards x: clang does not ask for it here. */
+#define READ_ONCE(x)                                            \
+	({                                                      \
+		const volatile __typeof__(x) *once_ptr_ = &(x); \
+		*once_ptr_;                                     \
+	})
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define barrier()	 __asm__ __volatile__("" ::: "memory")
 
