@@ -84,8 +84,7 @@ static int make_pair(int family, int type, int protocol, struct socket *pair[2])
 		sock_put(pair[0]);
 		return (int)PTR_ERR(pair[1]);
 	}
-	pair[0]->peer_cred = pair[1]->peer_cred = me;
-	unix_pair(pair[0], pair[1]);
+	unix_pair(pair[0], pair[1], me);
 	return 0;
 }
 

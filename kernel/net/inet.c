@@ -27,6 +27,7 @@ int inet_choose(int type, int *protocol, const struct sock_ops **ops)
 
 void inet_setup(struct socket *s)
 {
+	spin_assume_held(&s->lock);
 	list_init(&s->in.link);
 	list_init(&s->in.waiting);
 	if (s->family == AF_INET)
@@ -39,6 +40,7 @@ void inet_setup(struct socket *s)
 }
 
 void inet_setup_like(struct socket *s, const struct socket *like)
+    __no_lock_analysis /* what of `like` may change meanwhile is set anew */
 {
 	s->in = like->in;
 	list_init(&s->in.link);
@@ -93,6 +95,12 @@ int inet_from_addr(const struct socket *s, const struct sock_addr *a, struct ine
 	return 0;
 }
 
+/* An address that was asked for does not change any more. */
+static bool bound_to_v4(const struct socket *s) __no_lock_analysis
+{
+	return inet_is_v4(&s->in.local);
+}
+
 int inet_destination(const struct socket *s, const struct sock_addr *a, struct inet_addr *to)
 {
 	int err = inet_from_addr(s, a, to);
@@ -108,7 +116,7 @@ int inet_destination(const struct socket *s, const struct sock_addr *a, struct i
 	if (!inet_is_loopback(to) || (inet_is_v4(to) && s->in.only_v6))
 		return -ENETUNREACH;
 	/* Nothing leads from the one version to the other. */
-	if (s->in.bound_addr && inet_is_v4(&s->in.local) != inet_is_v4(to))
+	if (s->in.bound_addr && bound_to_v4(s) != inet_is_v4(to))
 		return -ENETUNREACH;
 	return 0;
 }

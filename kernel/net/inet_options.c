@@ -72,7 +72,7 @@ static int set_tcp(struct socket *s, int name, const struct option *o)
 
 static int set_v6_only(struct socket *s, const struct option *o)
 {
-	if (o->len < sizeof(o->number) || s->in.local.port)
+	if (o->len < sizeof(o->number) || READ_ONCE(s->in.local.port))
 		return -EINVAL;
 	s->in.only_v6 = o->number != 0;
 	return 0;

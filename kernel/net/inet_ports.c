@@ -15,7 +15,7 @@
 
 struct port_table {
 	spinlock_t lock;
-	struct list_head buckets[BUCKETS]; /* each set up at its first use */
+	struct list_head buckets[BUCKETS] __guarded_by(&lock); /* each set up at its first use */
 };
 
 static struct port_table tcp_table = {.lock = SPINLOCK_INIT(LOCK_PORTS)};
@@ -26,7 +26,7 @@ static struct port_table *table_of(u16 type)
 	return type == SOCK_STREAM ? &tcp_table : &udp_table;
 }
 
-static struct list_head *bucket(struct port_table *t, u16 port)
+static struct list_head *bucket(struct port_table *t, u16 port) __must_hold(&t->lock)
 {
 	struct list_head *b = &t->buckets[port % BUCKETS];
 
@@ -49,8 +49,9 @@ static bool covers(const struct inet_addr *own, bool only_v6, const struct inet_
 	return !only_v6 || !inet_is_v4(ip);
 }
 
-static bool conflicts(const struct socket *s, const struct inet_addr *a, const struct socket *other,
-		      bool listens)
+static bool
+conflicts(const struct socket *s, const struct inet_addr *a, const struct socket *other,
+	  bool listens) __no_lock_analysis /* under the lock of a table, which it does not know */
 {
 	const struct sock_options *mine = &s->options, *theirs = &other->options;
 
@@ -67,6 +68,7 @@ static bool conflicts(const struct socket *s, const struct inet_addr *a, const s
 }
 
 static bool is_taken(struct port_table *t, const struct socket *s, const struct inet_addr *a)
+    __must_hold(&t->lock)
 {
 	struct socket *other;
 
@@ -77,7 +79,7 @@ static bool is_taken(struct port_table *t, const struct socket *s, const struct 
 }
 
 /* Nobody has the port at all. */
-static bool is_free(struct port_table *t, u16 port)
+static bool is_free(struct port_table *t, u16 port) __must_hold(&t->lock)
 {
 	struct socket *other;
 
@@ -87,7 +89,7 @@ static bool is_free(struct port_table *t, u16 port)
 	return true;
 }
 
-static u16 free_port(struct port_table *t)
+static u16 free_port(struct port_table *t) __must_hold(&t->lock)
 {
 	u32 start = (u32)(random_u64() % PORT_COUNT);
 
@@ -103,6 +105,7 @@ static u16 free_port(struct port_table *t)
 /* ---- binding ---- */
 
 static int bind_locked(struct port_table *t, struct socket *s, const struct inet_addr *a)
+    __must_hold(&t->lock)
 {
 	struct inet_addr at = *a;
 
@@ -164,7 +167,7 @@ void port_unbind(struct socket *s)
 	spin_unlock(&t->lock);
 }
 
-static bool may_listen(struct port_table *t, const struct socket *s)
+static bool may_listen(struct port_table *t, const struct socket *s) __must_hold(&t->lock)
 {
 	struct socket *other;
 
@@ -223,6 +226,7 @@ void port_connect(struct socket *s, const struct inet_addr *local, const struct 
 
 /* How well s suits a packet; 0: not at all. */
 static int score(const struct socket *s, const struct inet_addr *to, const struct inet_addr *from)
+    __no_lock_analysis /* under the lock of a table, which it does not know */
 {
 	int n = 1;
 

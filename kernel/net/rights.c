@@ -18,17 +18,20 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-static spinlock_t rights_lock = SPINLOCK_INIT(LOCK_RIGHTS);
-static struct list_head inflight = LIST_INIT(inflight); /* sockets */
-static struct list_head users = LIST_INIT(users);	/* who has files in flight */
-static struct list_head dropped = LIST_INIT(dropped);	/* rights whose files are to be closed */
-static bool dropping;					/* a task is about it */
+spinlock_t rights_lock = SPINLOCK_INIT(LOCK_RIGHTS);
+/* sockets */
+static struct list_head inflight __guarded_by_global(&rights_lock) = LIST_INIT(inflight);
+/* who has files in flight */
+static struct list_head users __guarded_by_global(&rights_lock) = LIST_INIT(users);
+/* rights whose files are to be closed */
+static struct list_head dropped __guarded_by_global(&rights_lock) = LIST_INIT(dropped);
+static bool dropping __guarded_by_global(&rights_lock); /* a task is about it */
 
-/* One who has files in flight, for as long as that. Under rights_lock. */
+/* One who has files in flight, for as long as that. */
 struct rights_user {
-	struct list_head link;
-	u32 uid;
-	u32 files; /* of any kind, with repetition */
+	struct list_head link __guarded_by_global(&rights_lock);
+	u32 uid __guarded_by_global(&rights_lock);
+	u32 files __guarded_by_global(&rights_lock); /* of any kind, with repetition */
 };
 
 struct rights *rights_new(void)
@@ -177,9 +180,9 @@ void rights_drop(struct rights *r)
 
 /* ---- what nobody can reach ---- */
 
-typedef void (*visit_fn)(struct packet *p);
+typedef void (*visit_fn)(struct packet *p); /* called under rights_lock */
 
-static void visit_queue(struct socket *s, visit_fn fn)
+static void visit_queue(struct socket *s, visit_fn fn) __must_hold(&s->lock)
 {
 	struct packet *p;
 
@@ -203,7 +206,7 @@ static void visit(struct socket *s, visit_fn fn)
 	spin_unlock(&s->lock);
 }
 
-static void add_refs(const struct packet *p, s32 by)
+static void add_refs(const struct packet *p, s32 by) __must_hold(&rights_lock)
 {
 	for (u32 n = 0; n < p->rights->count; n++) {
 		struct socket *s = unix_socket(p->rights->files[n]);
@@ -213,19 +216,19 @@ static void add_refs(const struct packet *p, s32 by)
 	}
 }
 
-static void take_off(struct packet *p)
+static void take_off(struct packet *p) __must_hold(&rights_lock)
 {
 	add_refs(p, -1);
 }
 
-static void put_back(struct packet *p)
+static void put_back(struct packet *p) __must_hold(&rights_lock)
 {
 	add_refs(p, 1);
 }
 
-static struct list_head garbage = LIST_INIT(garbage);
+static struct list_head garbage __guarded_by_global(&rights_lock) = LIST_INIT(garbage);
 
-static void take_garbage(struct packet *p)
+static void take_garbage(struct packet *p) __must_hold(&rights_lock)
 {
 	struct rights *r = p->rights;
 
@@ -233,7 +236,7 @@ static void take_garbage(struct packet *p)
 	list_add_tail(&garbage, &r->link);
 }
 
-static void find_candidates(void)
+static void find_candidates(void) __must_hold(&rights_lock)
 {
 	struct socket *s;
 
@@ -247,7 +250,7 @@ static void find_candidates(void)
 }
 
 /* Clears candidates that something reaches, one round; true where there was one. */
-static bool spare_reachable(void)
+static bool spare_reachable(void) __must_hold(&rights_lock)
 {
 	struct socket *s;
 	bool found = false;
@@ -267,7 +270,7 @@ void rights_collect(void)
 	struct rights *r;
 	struct socket *s;
 
-	if (list_empty(&inflight))
+	if (READ_ONCE(inflight.next) == &inflight)
 		return;
 	spin_lock(&rights_lock);
 	find_candidates();

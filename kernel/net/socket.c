@@ -18,8 +18,8 @@ static struct slab_cache *socket_cache;
 
 /* All sockets, in the order in which they were made. */
 static spinlock_t list_lock = SPINLOCK_INIT(LOCK_SOCKS);
-static struct list_head sockets = LIST_INIT(sockets);
-static u64 next_id;
+static struct list_head sockets __guarded_by_global(&list_lock) = LIST_INIT(sockets);
+static u64 next_id __guarded_by_global(&list_lock);
 
 void sock_init(void)
 {
@@ -49,6 +49,7 @@ static struct socket *alloc(int family, int type, u32 protocol, const struct soc
 	waitq_init(&s->read_wait);
 	waitq_init(&s->write_wait);
 	waitq_init(&s->room_wait);
+	spin_assume_held(&s->lock);
 	packet_queue_init(&s->received);
 	list_init(&s->pending);
 	list_init(&s->pending_link);

@@ -51,33 +51,38 @@ struct sock_options {
 	bool send_buf_set; /* SO_SNDBUF was: it grows by itself no more */
 };
 
+extern spinlock_t unix_lock, rights_lock;
+
 struct unix_part {
 	struct unix_name *name; /* set once by bind, under unix_lock */
-	struct path path;	/* of a name in the file system; dentry NULL: none */
-	struct list_head link;	/* in the table of names, under unix_lock */
-	u32 inflight;		/* how often its file lies in packets: under rights_lock */
-	struct list_head inflight_link;
+	/* of a name in the file system; dentry NULL: none */
+	struct path path __guarded_by_global(&unix_lock);
+	struct list_head link __guarded_by_global(&unix_lock); /* in the table of names */
+	u32 inflight __guarded_by_global(&rights_lock); /* how often its file lies in packets */
+	struct list_head inflight_link __guarded_by_global(&rights_lock);
 	u32 senders; /* datagram sockets that have it for their default receiver. Atomic. */
-	u32 gc_refs;
-	bool gc_candidate;
+	u32 gc_refs __guarded_by_global(&rights_lock);
+	bool gc_candidate __guarded_by_global(&rights_lock);
 };
 
 #define TCP_OPTIONS 26
 
 struct inet_part {
-	struct inet_addr local,
-	    remote;	       /* under the lock of the table; port 0: not bound, not connected */
-	struct list_head link; /* in the table of ports */
+	/* Under the lock of the table of ports. Port 0: not bound, not connected. */
+	struct inet_addr local __guarded, remote __guarded;
+	struct list_head link __guarded;
 	bool only_v6;
 	bool bound_addr; /* an address was asked for */
 	u8 tos, ttl, hops;
 	s32 tcp[TCP_OPTIONS]; /* options of the level TCP, by number */
-	bool fin_sent;	      /* under the socket's lock, as those below: our direction has ended */
-	bool failed;	      /* connecting has, and connect(2) has not told yet */
-	bool told;	      /* connect(2) has told that it is connected */
-	struct list_head waiting; /* listening: far ends to be established, each referenced */
-	u32 nr_waiting;
-	struct socket *listener; /* in whose `waiting` it is; see tcp_listen.c */
+	/* Under the socket's lock. */
+	bool fin_sent __guarded; /* our direction has ended */
+	bool failed __guarded;	 /* connecting has, and connect(2) has not told yet */
+	bool told __guarded;	 /* connect(2) has told that it is connected */
+	/* listening: far ends to be established, each referenced */
+	struct list_head waiting __guarded;
+	u32 nr_waiting __guarded;
+	struct socket *listener __guarded; /* in whose `waiting` it is; see tcp_listen.c */
 };
 
 struct socket {
@@ -92,23 +97,27 @@ struct socket {
 	u32 uid;	   /* who made it */
 	struct list_head all_link;
 
-	spinlock_t lock; /* LOCK_SOCK: down to `backlog` */
-	u8 state;	 /* enum socket_state */
-	u8 shut;
-	bool got_end;	     /* TCP: the end came in order, and is read before any error */
-	bool dead;	     /* its file is closed: nothing is put into its queue */
-	struct socket *peer; /* referenced */
-	struct packet_queue received;
-	struct list_head pending; /* listening: sockets to be accepted, each referenced */
-	struct list_head pending_link;
-	u32 nr_pending, backlog;
+	spinlock_t lock;	      /* LOCK_SOCK */
+	u8 state __guarded_by(&lock); /* enum socket_state */
+	u8 shut __guarded_by(&lock);
+	/* TCP: the end came in order, and is read before any error */
+	bool got_end __guarded_by(&lock);
+	bool dead __guarded_by(&lock); /* its file is closed: nothing is put into its queue */
+	struct socket *peer __guarded_by(&lock); /* referenced */
+	struct packet_queue received __guarded_by(&lock);
+	/* listening: sockets to be accepted, each referenced */
+	struct list_head pending __guarded_by(&lock);
+	struct list_head pending_link __guarded; /* in a listener's list, by that one's lock */
+	u32 nr_pending __guarded_by(&lock);
+	u32 backlog __guarded_by(&lock);
 
 	s32 error; /* an errno that the next call gets. Atomic. */
 	u32 sent;  /* charges of what it has sent and nobody has read. Atomic. */
 	u32 send_buf, recv_buf;
 	u32 peer_buf; /* a stream of AF_INET: the other end's recv_buf, which takes what is under way too */
 	struct sock_options options;
-	struct ucred cred, peer_cred; /* whose it is as the other end sees it; the other end's */
+	struct ucred cred __guarded_by(&lock);	    /* whose it is as the other end sees it */
+	struct ucred peer_cred __guarded_by(&lock); /* the other end's */
 
 	struct rwsem read_lock;	 /* LOCK_SOCK_READ */
 	struct waitq read_wait;	 /* data, connections to accept, ends and errors */

@@ -276,6 +276,7 @@ void stream_release_pending(struct list_head *pending)
 	while (!list_empty(pending)) {
 		struct socket *conn = list_first(pending, struct socket, pending_link);
 
+		spin_assume_held(&conn->lock);
 		list_del(&conn->pending_link);
 		conn->ops->release(conn, true);
 		sock_put(conn);

@@ -106,6 +106,7 @@ static void make_pair(struct socket *s, struct socket *conn, const struct inet_a
 	port_connect(s, &source, to);
 	port_names(s, &local, &remote);
 	port_share(conn, to, &local);
+	spin_assume_held(&conn->lock);
 	conn->state = SS_CONNECTED;
 	conn->in.told = true;
 	conn->peer = sock_get(s);
@@ -122,6 +123,7 @@ static void forget(struct socket *s, struct socket *conn)
 	s->peer = NULL;
 	spin_unlock(&s->lock);
 	port_unbind(conn);
+	spin_assume_held(&conn->lock);
 	conn->peer = NULL;
 	sock_put(s);
 	sock_put(conn); /* s's */
@@ -414,9 +416,9 @@ enum tcp_state tcp_state(const struct socket *s)
 	case SS_CONNECTING:
 		return TCP_SYN_SENT;
 	case SS_CONNECTED:
-		if (s->got_end)
+		if (READ_ONCE(s->got_end))
 			return TCP_CLOSE_WAIT;
-		return s->in.fin_sent ? TCP_FIN_WAIT2 : TCP_ESTABLISHED;
+		return READ_ONCE(s->in.fin_sent) ? TCP_FIN_WAIT2 : TCP_ESTABLISHED;
 	default:
 		return TCP_CLOSE;
 	}

@@ -32,13 +32,19 @@ int unix_choose(int type, int *protocol, const struct sock_ops **ops)
 
 void unix_setup(struct socket *s)
 {
+	spin_assume_held(&unix_lock);
+	spin_assume_held(&rights_lock);
+	spin_assume_held(&s->lock);
 	list_init(&s->un.link);
 	list_init(&s->un.inflight_link);
 	s->peer_cred = (struct ucred){0, ~0u, ~0u};
 }
 
-void unix_pair(struct socket *a, struct socket *b)
+void unix_pair(struct socket *a, struct socket *b, struct ucred cred)
 {
+	spin_assume_held(&a->lock);
+	spin_assume_held(&b->lock);
+	a->peer_cred = b->peer_cred = cred;
 	a->peer = sock_get(b);
 	b->peer = sock_get(a);
 	a->state = b->state = SS_CONNECTED;
@@ -98,6 +104,7 @@ static struct socket *make_other_end(struct socket *s, struct socket *l)
 	conn->uid = l->uid;
 	conn->options.pass_cred = l->options.pass_cred;
 	conn->un.name = unix_name_ref(unix_name_of(l));
+	spin_assume_held(&conn->lock);
 	conn->state = SS_CONNECTED;
 	conn->peer = sock_get(s);
 	conn->peer_cred = sock_current_cred();
@@ -172,6 +179,7 @@ static int connect_to(struct socket *s, struct socket *l)
 			sock_wake_write(s);
 	}
 	if (err && !IS_ERR(conn)) {
+		spin_assume_held(&conn->lock);
 		conn->peer = NULL;
 		sock_put(s);
 		sock_put(conn);
@@ -217,7 +225,7 @@ void unix_add_cred(struct packet *p, const struct message *m, const struct socke
 
 static int unix_deliver(struct socket *s, struct packet *p)
 {
-	struct socket *to = s->peer;
+	struct socket *to = READ_ONCE(s->peer);
 	struct message said = {.has_cred = p->has_cred, .cred = p->cred};
 
 	unix_add_cred(p, &said, s, to);
@@ -247,7 +255,7 @@ static ssize_t unix_stream_recv(struct socket *s, struct message *m)
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	if (m->addr)
-		unix_name_get_addr(unix_name_of(s->peer), m->addr);
+		unix_name_get_addr(unix_name_of(READ_ONCE(s->peer)), m->addr);
 	return stream_recv(s, m);
 }
 

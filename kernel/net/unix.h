@@ -23,8 +23,8 @@ struct unix_name {
 /* 0 and the operations for this type; -EPROTONOSUPPORT, -ESOCKTNOSUPPORT. */
 int unix_choose(int type, int *protocol, const struct sock_ops **ops);
 void unix_setup(struct socket *s);
-/* Connects two sockets that nobody else knows. */
-void unix_pair(struct socket *a, struct socket *b);
+/* Connects two sockets that nobody else knows, and that are `cred`'s. */
+void unix_pair(struct socket *a, struct socket *b, struct ucred cred);
 
 struct unix_name *unix_name_ref(struct unix_name *n); /* NULL stays NULL */
 void unix_name_put(struct unix_name *n);

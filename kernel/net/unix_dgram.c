@@ -211,7 +211,7 @@ static ssize_t seqpacket_send(struct socket *s, struct message *m)
 
 		return err ? err : -ENOTCONN;
 	}
-	return send_to(s, s->peer, m);
+	return send_to(s, READ_ONCE(s->peer), m);
 }
 
 static ssize_t seqpacket_recv(struct socket *s, struct message *m)

@@ -11,10 +11,11 @@
 
 #define BUCKETS 64
 
-static spinlock_t unix_lock = SPINLOCK_INIT(LOCK_PORTS);
-static struct list_head table[BUCKETS]; /* each set up at its first use */
+spinlock_t unix_lock = SPINLOCK_INIT(LOCK_PORTS);
+static struct list_head
+    table[BUCKETS] __guarded_by_global(&unix_lock); /* each set up at its first use */
 
-static struct list_head *bucket(u64 hash)
+static struct list_head *bucket(u64 hash) __must_hold(&unix_lock)
 {
 	struct list_head *b = &table[hash % BUCKETS];
 
@@ -23,12 +24,12 @@ static struct list_head *bucket(u64 hash)
 	return b;
 }
 
-static struct list_head *bucket_of_inode(const struct inode *i)
+static struct list_head *bucket_of_inode(const struct inode *i) __must_hold(&unix_lock)
 {
 	return bucket((u64)i / sizeof(*i));
 }
 
-static struct list_head *bucket_of_name(const struct unix_name *n)
+static struct list_head *bucket_of_name(const struct unix_name *n) __must_hold(&unix_lock)
 {
 	return bucket(name_hash(n->addr.path, n->len - sizeof(u16)));
 }
