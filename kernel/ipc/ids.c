@@ -24,7 +24,7 @@ struct ipc_object *ipc_find(struct ipc_set *s, s32 id)
 	return IS_ERR(o) || o->id == id ? o : ERR_PTR(-EIDRM);
 }
 
-static struct ipc_object *find_key(struct ipc_set *s, s32 key)
+static struct ipc_object *find_key(struct ipc_set *s, s32 key) __must_hold(&s->lock)
 {
 	struct ipc_object *o;
 

@@ -47,10 +47,10 @@ struct ipc_object {
 
 struct ipc_set {
 	spinlock_t lock;
-	struct radix_tree objects; /* by place */
-	u64 taken[BITMAP_WORDS(IPC_PLACES)];
-	s32 count, limit; /* objects there are, and may be: a knob */
-	u32 sequence;
+	struct radix_tree objects __guarded_by(&lock); /* by place */
+	u64 taken[BITMAP_WORDS(IPC_PLACES)] __guarded_by(&lock);
+	s32 count __guarded_by(&lock), limit; /* objects there are, and may be: a knob */
+	u32 sequence __guarded_by(&lock);
 };
 
 #define IPC_SET_INIT(limit_)                                       \
@@ -67,25 +67,26 @@ struct user_ipc_perm {
 };
 _Static_assert(sizeof(struct user_ipc_perm) == 48, "struct ipc64_perm is 48 bytes");
 
-/* All below are called with the set's lock held, except where they say so. */
+/* The permission functions below are called with the lock of the object's set held. */
 
 /* The object of this id, or of this place: ERR_PTR(-EINVAL), and ERR_PTR(-EIDRM) for an id whose
  * place is another's by now. */
-struct ipc_object *ipc_find(struct ipc_set *s, s32 id);
-struct ipc_object *ipc_at(struct ipc_set *s, s32 place);
+struct ipc_object *ipc_find(struct ipc_set *s, s32 id) __must_hold(&s->lock);
+struct ipc_object *ipc_at(struct ipc_set *s, s32 place) __must_hold(&s->lock);
 /*
  * What a get call finds: an object that may be used with the flags' mode, NULL where a new one is to be
  * made, or ERR_PTR: -ENOENT, -EEXIST, -EACCES. `fits` is asked of an object before its mode is.
  */
 struct ipc_object *ipc_get(struct ipc_set *s, s32 key, u32 flags,
-			   int (*fits)(struct ipc_object *o, u64 arg), u64 arg);
+			   int (*fits)(struct ipc_object *o, u64 arg), u64 arg)
+    __must_hold(&s->lock);
 /* Puts a new object, owned by the current task, into the set: its id, or -ENOSPC, -ENOMEM. */
-long ipc_add(struct ipc_set *s, struct ipc_object *o, s32 key, u32 flags);
-void ipc_remove(struct ipc_set *s, struct ipc_object *o);
+long ipc_add(struct ipc_set *s, struct ipc_object *o, s32 key, u32 flags) __must_hold(&s->lock);
+void ipc_remove(struct ipc_set *s, struct ipc_object *o) __must_hold(&s->lock);
 /* The next object at or after *place, which then says where; NULL: none. */
-struct ipc_object *ipc_next(struct ipc_set *s, u64 *place);
+struct ipc_object *ipc_next(struct ipc_set *s, u64 *place) __must_hold(&s->lock);
 /* The highest place taken; 0 where there is none. */
-s32 ipc_highest(struct ipc_set *s);
+s32 ipc_highest(struct ipc_set *s) __must_hold(&s->lock);
 
 /* 0 or -EACCES: `wants` has bits of IPC_READ and its kin. */
 int ipc_may(const struct ipc_object *o, u32 wants);
@@ -93,9 +94,10 @@ int ipc_may(const struct ipc_object *o, u32 wants);
 int ipc_may_control(const struct ipc_object *o);
 /* For the ctl calls: the object by id, or by place for the STAT commands that list; and the right to
  * read it unless `any`. */
-struct ipc_object *ipc_for_stat(struct ipc_set *s, s32 id, bool by_place, bool any);
+struct ipc_object *ipc_for_stat(struct ipc_set *s, s32 id, bool by_place, bool any)
+    __must_hold(&s->lock);
 /* ipc_find() and ipc_may_control(). */
-struct ipc_object *ipc_for_control(struct ipc_set *s, s32 id);
+struct ipc_object *ipc_for_control(struct ipc_set *s, s32 id) __must_hold(&s->lock);
 void ipc_show_perm(const struct ipc_object *o, struct user_ipc_perm *out);
 /* IPC_SET's owner and mode. 0 or -EINVAL. */
 int ipc_set_perm(struct ipc_object *o, const struct user_ipc_perm *in);

@@ -19,8 +19,10 @@
 #define MSG_INFO     12
 #define MSG_STAT_ANY 13
 
+#define GUARDED __guarded_by_global(&ipc_msg.lock)
+
 struct message {
-	struct list_head link;
+	struct list_head link GUARDED;
 	s64 type;
 	u64 size;
 	char text[];
@@ -28,12 +30,12 @@ struct message {
 
 struct queue {
 	struct ipc_object ipc;
-	u32 refs; /* the set's, and those who sleep */
-	bool removed;
-	struct list_head messages; /* the oldest first */
-	u64 bytes, count, max_bytes;
-	s64 stime, rtime;
-	s32 lspid, lrpid;
+	u32 refs GUARDED; /* the set's, and those who sleep */
+	bool removed GUARDED;
+	struct list_head messages GUARDED; /* the oldest first */
+	u64 bytes GUARDED, count GUARDED, max_bytes GUARDED;
+	s64 stime GUARDED, rtime GUARDED;
+	s32 lspid GUARDED, lrpid GUARDED;
 	u32 events; /* changes that somebody may wait for. Atomic. */
 	struct waitq wait;
 };
@@ -55,7 +57,7 @@ struct user_msginfo {
 
 int ipc_msgmax = 8192, ipc_msgmnb = 16384;
 struct ipc_set ipc_msg = IPC_SET_INIT(32000);
-static u64 total_messages, total_bytes; /* of all queues */
+static u64 total_messages GUARDED, total_bytes GUARDED; /* of all queues */
 
 static struct queue *to_queue(struct ipc_object *o)
 {
@@ -63,7 +65,7 @@ static struct queue *to_queue(struct ipc_object *o)
 }
 
 /* One holder fewer, under the lock. */
-static void queue_put(struct queue *q)
+static void queue_put(struct queue *q) __must_hold(&ipc_msg.lock)
 {
 	if (!--q->refs)
 		kfree(q);
@@ -76,7 +78,7 @@ static void queue_event(struct queue *q)
 }
 
 /* Takes a message off its queue. */
-static void take(struct queue *q, struct message *m)
+static void take(struct queue *q, struct message *m) __must_hold(&ipc_msg.lock)
 {
 	list_del(&m->link);
 	q->bytes -= m->size;
@@ -105,7 +107,7 @@ static long queue_wait(struct queue *q) __must_hold(&ipc_msg.lock)
 /* ---- msgget ---- */
 
 /* As shm.c's: -EAGAIN asks for a new one. */
-static long get_or_add(s32 key, u32 flags, struct queue **q)
+static long get_or_add(s32 key, u32 flags, struct queue **q) __must_hold(&ipc_msg.lock)
 {
 	struct ipc_object *o = ipc_get(&ipc_msg, key, flags, NULL, 0);
 	long id;
@@ -126,6 +128,7 @@ static struct queue *new_queue(void)
 
 	if (!q)
 		return NULL;
+	spin_assume_held(&ipc_msg.lock);
 	q->refs = 1;
 	list_init(&q->messages);
 	waitq_init(&q->wait);
@@ -170,7 +173,7 @@ static struct message *message_load(s64 type, const void __user *text, u64 size)
 	return m;
 }
 
-static bool has_room(const struct queue *q, u64 size)
+static bool has_room(const struct queue *q, u64 size) __must_hold(&ipc_msg.lock)
 {
 	return q->bytes + size <= q->max_bytes && q->count + 1 <= q->max_bytes;
 }
@@ -230,7 +233,7 @@ SYSCALL4(msgsnd, s32, id, const s64 __user *, from, u64, size, u32, flags)
 /* ---- msgrcv ---- */
 
 /* The message that msgrcv(2) means by `type`, or NULL. */
-static struct message *choose(struct queue *q, s64 type, bool except)
+static struct message *choose(struct queue *q, s64 type, bool except) __must_hold(&ipc_msg.lock)
 {
 	struct message *m, *best = NULL;
 	s64 most = type == INT64_MIN ? INT64_MAX : -type;
@@ -300,7 +303,7 @@ SYSCALL5(msgrcv, s32, id, s64 __user *, to, u64, size, s64, type, u32, flags)
 
 /* ---- msgctl ---- */
 
-static void queue_show(const struct queue *q, struct user_msqid *u)
+static void queue_show(const struct queue *q, struct user_msqid *u) __must_hold(&ipc_msg.lock)
 {
 	ipc_show_perm(&q->ipc, &u->perm);
 	u->stime = q->stime;

@@ -29,6 +29,7 @@ struct sem_array *to_sems(struct ipc_object *o)
 
 /* Takes back the first n of an operation's steps. */
 static void step_back(struct sem_array *a, const struct sem_wait *w, u32 n)
+    __must_hold(&ipc_sem.lock)
 {
 	while (n--) {
 		const struct sembuf *b = &w->ops[n];
@@ -41,6 +42,7 @@ static void step_back(struct sem_array *a, const struct sem_wait *w, u32 n)
 
 /* One step. 0, WOULD_WAIT, or -ERANGE. */
 static int step(struct sem_array *a, const struct sem_wait *w, const struct sembuf *b)
+    __must_hold(&ipc_sem.lock)
 {
 	struct sem *s = &a->sems[b->num];
 	s32 value = s->value + b->op;
@@ -61,7 +63,7 @@ static int step(struct sem_array *a, const struct sem_wait *w, const struct semb
 }
 
 /* All or nothing: 0, WOULD_WAIT (with w->blocking the step that would), -EAGAIN, -ERANGE. */
-static int try(struct sem_array *a, struct sem_wait *w)
+static int try(struct sem_array *a, struct sem_wait *w) __must_hold(&ipc_sem.lock)
 {
 	int r = 0;
 	u32 n;
@@ -80,7 +82,7 @@ static int try(struct sem_array *a, struct sem_wait *w)
 	return 0;
 }
 
-static void finish(struct sem_wait *w, int result)
+static void finish(struct sem_wait *w, int result) __must_hold(&ipc_sem.lock)
 {
 	list_del(&w->link);
 	w->result = result;
@@ -138,6 +140,7 @@ static struct sem_array *new_array(u32 n)
 
 	if (!a)
 		return NULL;
+	spin_assume_held(&ipc_sem.lock);
 	list_init(&a->waiting);
 	list_init(&a->undos);
 	a->count = n;
@@ -145,7 +148,7 @@ static struct sem_array *new_array(u32 n)
 }
 
 /* As shm.c's: -EAGAIN asks for a new one. */
-static long get_or_add(s32 key, u32 n, u32 flags, struct sem_array **a)
+static long get_or_add(s32 key, u32 n, u32 flags, struct sem_array **a) __must_hold(&ipc_sem.lock)
 {
 	struct ipc_object *o = ipc_get(&ipc_sem, key, flags, enough_sems, n);
 	long id;
@@ -191,6 +194,7 @@ SYSCALL3(semget, s32, key, s32, n, u32, flags)
 /* ---- undo ---- */
 
 static struct sem_undo *find_undo(struct process *p, const struct sem_array *a)
+    __must_hold(&ipc_sem.lock)
 {
 	struct sem_undo *u;
 
@@ -241,7 +245,7 @@ static struct sem_array *lock_sems(s32 id, struct sem_wait *w,
 }
 
 /* Does what one undo says, and frees it. */
-static void undo_all(struct sem_undo *u)
+static void undo_all(struct sem_undo *u) __must_hold(&ipc_sem.lock)
 {
 	struct sem_array *a = u->sems;
 

@@ -31,7 +31,7 @@ struct user_seminfo {
 };
 
 /* How many operations wait for semaphore n to be zero, or to grow. */
-static u32 waiting_for(const struct sem_array *a, u32 n, bool zero)
+static u32 waiting_for(const struct sem_array *a, u32 n, bool zero) __must_hold(&ipc_sem.lock)
 {
 	struct sem_wait *w;
 	u32 count = 0;
@@ -68,7 +68,7 @@ static long sem_get(s32 id, s32 n, s32 cmd)
 }
 
 /* Nobody's undo counts for a value that was set. */
-static void set_value(struct sem_array *a, u32 n, s32 value)
+static void set_value(struct sem_array *a, u32 n, s32 value) __must_hold(&ipc_sem.lock)
 {
 	struct sem_undo *u;
 
@@ -181,7 +181,7 @@ static long sem_set_all(s32 id, const u16 __user *from)
 	return err;
 }
 
-static void array_show(const struct sem_array *a, struct user_semid *u)
+static void array_show(const struct sem_array *a, struct user_semid *u) __must_hold(&ipc_sem.lock)
 {
 	ipc_show_perm(&a->ipc, &u->perm);
 	u->otime = a->otime;

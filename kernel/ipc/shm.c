@@ -35,14 +35,16 @@
 #define SHM_DEST   01000u /* goes with the last area that maps it */
 #define SHM_LOCKED 02000u
 
+#define GUARDED __guarded_by_global(&ipc_shm.lock)
+
 struct segment {
 	struct ipc_object ipc;
 	struct mapping_watch watch;
-	struct file *file; /* referenced */
-	u64 size;	   /* bytes, as asked */
-	u64 attached;	   /* areas that map it, and calls that are about to */
-	s64 atime, dtime;
-	s32 cpid, lpid;
+	struct file *file;    /* referenced */
+	u64 size;	      /* bytes, as asked */
+	u64 attached GUARDED; /* areas that map it, and calls that are about to */
+	s64 atime GUARDED, dtime GUARDED;
+	s32 cpid, lpid GUARDED;
 };
 
 /* struct shmid64_ds */
@@ -66,7 +68,7 @@ struct user_shm_info {
 
 u64 ipc_shmmax = ~0ull - (1ull << 24), ipc_shmall = ~0ull - (1ull << 24);
 struct ipc_set ipc_shm = IPC_SET_INIT(4096);
-static u64 total_pages; /* of all segments; under the set's lock */
+static u64 total_pages GUARDED; /* of all segments */
 
 static struct segment *to_segment(struct ipc_object *o)
 {
@@ -79,7 +81,7 @@ static u64 segment_pages(const struct segment *s)
 }
 
 /* Takes a segment that nobody maps out of the set. The caller frees it without the lock. */
-static void unlink_segment(struct segment *s)
+static void unlink_segment(struct segment *s) __must_hold(&ipc_shm.lock)
 {
 	ipc_remove(&ipc_shm, &s->ipc);
 	total_pages -= segment_pages(s);
@@ -93,7 +95,7 @@ static void free_segment(struct segment *s)
 }
 
 /* One area or call fewer; under the lock. True: the segment is out of the set, and to be freed. */
-static bool detach(struct segment *s)
+static bool detach(struct segment *s) __must_hold(&ipc_shm.lock)
 {
 	if (--s->attached || !(s->ipc.mode & SHM_DEST))
 		return false;
@@ -151,7 +153,7 @@ static struct segment *new_segment(s32 key, u64 size, u32 flags)
  * Under the lock: the id of what is there, or of *s, which is then NULL; or an errno. -EAGAIN: a new one is
  * wanted, and *s is NULL.
  */
-static long get_or_add(s32 key, u64 size, u32 flags, struct segment **s)
+static long get_or_add(s32 key, u64 size, u32 flags, struct segment **s) __must_hold(&ipc_shm.lock)
 {
 	struct ipc_object *o = ipc_get(&ipc_shm, key, flags, segment_fits, size);
 	u64 pages = DIV_ROUND_UP(size, PAGE_SIZE);
@@ -278,7 +280,7 @@ SYSCALL1(shmdt, vaddr_t, addr)
 
 /* ---- shmctl ---- */
 
-static void segment_show(const struct segment *s, struct user_shmid *u)
+static void segment_show(const struct segment *s, struct user_shmid *u) __must_hold(&ipc_shm.lock)
 {
 	ipc_show_perm(&s->ipc, &u->perm);
 	u->size = s->size;
