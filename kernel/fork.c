@@ -111,7 +111,7 @@ static void copy_task(struct task *t, const struct fork_request *r)
 	t->cred = from->cred;
 	memcpy(t->comm, from->comm, TASK_COMM_LEN);
 	t->nice = from->nice;
-	t->cpu_mask = from->cpu_mask;
+	t->cpu_mask = atomic_load(&from->cpu_mask);
 	t->blocked = from->blocked;
 	t->personality = from->personality;
 	t->policy = from->policy;

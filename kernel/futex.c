@@ -79,6 +79,7 @@ void futex_init(void)
 {
 	for (unsigned i = 0; i < NR_CHAINS; i++) {
 		spin_init(&chains[i].lock, LOCK_FUTEX);
+		spin_assume_held(&chains[i].lock);
 		list_init(&chains[i].waiters);
 	}
 }
@@ -183,6 +184,7 @@ static long wake_locked(struct futex_key key, s32 count, u32 bitset)
 	struct futex_waiter *w, *tmp;
 	s32 woken = 0;
 
+	spin_assert_held(&c->lock);
 	list_for_each_safe (w, tmp, &c->waiters, link) {
 		if (!futex_same_key(w->key, key))
 			continue;
@@ -286,6 +288,8 @@ static long requeue_locked(const struct requeue *r)
 	struct futex_waiter *w, *tmp;
 	s32 n = 0;
 
+	spin_assert_held(&a->lock);
+	spin_assert_held(&b->lock);
 	list_for_each_safe (w, tmp, &a->waiters, link) {
 		if (n - r->nr_wake >= r->nr_move)
 			break;

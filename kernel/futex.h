@@ -15,7 +15,7 @@ struct futex_key {
 
 struct futex_chain {
 	spinlock_t lock; /* LOCK_FUTEX: the list, and the fields of the waiters on it */
-	struct list_head waiters;
+	struct list_head waiters __guarded_by(&lock);
 };
 
 struct futex_waiter {
@@ -38,7 +38,7 @@ struct futex_chain *futex_chain_of(struct futex_key key);
 /* The i-th of all, or NULL. */
 struct futex_chain *futex_chain_at(unsigned i);
 /* At the end of the chain, whose lock is held. */
-void futex_hang(struct futex_waiter *w, struct futex_chain *c);
+void futex_hang(struct futex_waiter *w, struct futex_chain *c) __must_hold(&c->lock);
 /* Takes w off the chain, whose lock is held, and wakes its task. The waiter is its task's again. */
 void futex_release(struct futex_waiter *w);
 

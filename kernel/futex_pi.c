@@ -25,6 +25,7 @@ enum { AGAIN = 1, FAULT, HUNG };
 
 /* The waiter that came first, or NULL. Under the chain's lock. */
 static struct futex_waiter *first_waiter(struct futex_chain *c, struct futex_key key)
+    __must_hold(&c->lock)
 {
 	struct futex_waiter *w;
 
@@ -34,7 +35,7 @@ static struct futex_waiter *first_waiter(struct futex_chain *c, struct futex_key
 	return NULL;
 }
 
-static bool others_wait(struct futex_chain *c, const struct futex_waiter *but)
+static bool others_wait(struct futex_chain *c, const struct futex_waiter *but) __must_hold(&c->lock)
 {
 	struct futex_waiter *w;
 
@@ -66,6 +67,7 @@ static void drop_owner(struct futex_waiter *w)
 
 /* All that wait for the key wait for this owner from now on. Under the chain's lock. */
 static void change_owner(struct futex_chain *c, struct futex_key key, struct task *owner)
+    __must_hold(&c->lock)
 {
 	struct futex_waiter *w;
 
@@ -96,6 +98,7 @@ static int set_word(u32 __user *addr, u32 old, u32 new)
 
 /* Who owns the futex, for a new waiter to wait for. Under the chain's lock. */
 static int find_owner(const struct attempt *a, u32 word, struct task **owner)
+    __must_hold(&a->chain->lock)
 {
 	const struct futex_waiter *top = first_waiter(a->chain, a->key);
 
@@ -136,6 +139,7 @@ static int owner_exits(const struct attempt *a, struct futex_waiter *w, u32 word
 
 /* 0: the futex is the current task's; or HUNG, AGAIN, FAULT, an errno. Under the chain's lock. */
 static int attempt_locked(const struct attempt *a, struct futex_waiter *w)
+    __must_hold(&a->chain->lock)
 {
 	u32 word, me = (u32)current->tid;
 	struct task *owner;
@@ -200,7 +204,7 @@ static int attempt(struct attempt *a, struct futex_waiter *w)
 }
 
 /* The current owner is gone: w's task is the next, and writes the word itself. Under the chain's lock. */
-static void make_heir(struct futex_chain *c, struct futex_waiter *w)
+static void make_heir(struct futex_chain *c, struct futex_waiter *w) __must_hold(&c->lock)
 {
 	change_owner(c, w->key, w->task);
 	atomic_store(&w->woken, true);
@@ -210,6 +214,7 @@ static void make_heir(struct futex_chain *c, struct futex_waiter *w)
 /* The first of those that wait for t to give up this futex, or any one where key is NULL, is its heir.
  * Under the chain's lock. */
 static void bequeath(struct futex_chain *c, const struct task *t, const struct futex_key *key)
+    __must_hold(&c->lock)
 {
 	struct futex_waiter *w;
 
@@ -224,6 +229,7 @@ static int write_inheritance(struct futex_waiter *w, u32 __user *addr)
 	u32 word, new = (u32)current->tid | FUTEX_OWNER_DIED;
 	int err = futex_peek(&word, addr) ? FAULT : AGAIN;
 
+	spin_assert_held(&w->chain->lock);
 	if (others_wait(w->chain, w))
 		new |= FUTEX_WAITERS;
 	while (err == AGAIN) {
@@ -306,6 +312,7 @@ long futex_lock_pi(u32 __user *addr, bool private, u64 deadline, bool try)
 
 /* 0, a negative errno, AGAIN or FAULT. Under the chain's lock. */
 static int unlock_locked(u32 __user *addr, struct futex_chain *c, struct futex_key key)
+    __must_hold(&c->lock)
 {
 	struct futex_waiter *top = first_waiter(c, key);
 	u32 word;

@@ -10,10 +10,10 @@
 #define LOAD_SHIFT     16
 #define LOAD_PERIODS   360 /* half an hour: nothing older shows in the averages */
 
-static spinlock_t lock = SPINLOCK_INIT(LOCK_LOAD); /* what follows */
-static u64 load_avg[3], load_next_ns;
+static spinlock_t lock = SPINLOCK_INIT(LOCK_LOAD);
+static u64 load_avg[3] __guarded_by_global(&lock), load_next_ns __guarded_by_global(&lock);
 
-static void load_sample(u64 n)
+static void load_sample(u64 n) __must_hold(&lock)
 {
 	/* exp(-5/60), exp(-5/300), exp(-5/900) */
 	static const u64 keep[3] = {60296, 64453, 65172};
@@ -25,7 +25,7 @@ static void load_sample(u64 n)
 }
 
 /* Takes the samples that are due; the time of each but the last was idle or as now. */
-static void load_update(u64 now, u64 running)
+static void load_update(u64 now, u64 running) __must_hold(&lock)
 {
 	for (int i = 0; i < LOAD_PERIODS && now >= load_next_ns; i++) {
 		load_sample(running);
@@ -78,9 +78,10 @@ void task_times(struct task *t, u64 *utime_ns, u64 *stime_ns)
 {
 	u64 flags = irq_save();
 	struct runq *rq = runq_lock_of(t);
-	u64 total, user, ticks = t->tick_user + t->tick_system;
+	u64 total, user, ticks;
 
 	spin_assert_held(&rq->lock);
+	ticks = t->tick_user + t->tick_system;
 	if (t->on_cpu)
 		runq_account(rq, t, clock_ns());
 	total = t->usage.stime_ns;

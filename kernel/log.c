@@ -15,12 +15,13 @@
 
 int log_console_level = LOG_INFO;
 
-static spinlock_t lock = SPINLOCK_INIT(LOCK_LOG); /* ring, written */
-static char ring[RING_SIZE];
-static u64 written; /* bytes since boot; the next one goes to written % RING_SIZE */
+static spinlock_t lock = SPINLOCK_INIT(LOCK_LOG);
+static char ring[RING_SIZE] __guarded_by_global(&lock);
+/* bytes since boot; the next one goes to written % RING_SIZE */
+static u64 written __guarded_by_global(&lock);
 static bool in_panic;
 
-static void ring_put(const char *s, size_t n)
+static void ring_put(const char *s, size_t n) __must_hold(&lock)
 {
 	while (n--)
 		ring[written++ % RING_SIZE] = *s++;

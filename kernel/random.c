@@ -13,11 +13,11 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-static spinlock_t lock = SPINLOCK_INIT(LOCK_RANDOM); /* guards key, seeded, the pool */
-static u32 key[8];
-static bool seeded;
-static u8 pool[256] __aligned(4);
-static size_t pool_left; /* at the end of the pool */
+static spinlock_t lock = SPINLOCK_INIT(LOCK_RANDOM);
+static u32 key[8] __guarded_by_global(&lock);
+static bool seeded __guarded_by_global(&lock);
+static u8 pool[256] __aligned(4) __guarded_by_global(&lock);
+static size_t pool_left __guarded_by_global(&lock); /* at the end of the pool */
 
 static u32 rotate(u32 v, u32 n)
 {
@@ -59,7 +59,7 @@ static void chacha_block(const u32 with[8], u64 counter, u32 out[16])
 }
 
 /* Replaces the key by one that depends on it and on `words`. */
-static void stir_locked(const u32 words[8])
+static void stir_locked(const u32 words[8]) __must_hold(&lock)
 {
 	u32 block[16];
 
@@ -70,7 +70,7 @@ static void stir_locked(const u32 words[8])
 	pool_left = 0;
 }
 
-static void seed_locked(void)
+static void seed_locked(void) __must_hold(&lock)
 {
 	u32 words[8];
 
@@ -98,7 +98,7 @@ void random_add(const void *buf, size_t n)
 }
 
 /* A key for one stream, and a new one for the next. */
-static void take_key_locked(u32 own[8])
+static void take_key_locked(u32 own[8]) __must_hold(&lock)
 {
 	u32 block[16];
 
@@ -110,7 +110,7 @@ static void take_key_locked(u32 own[8])
 	memset(block, 0, sizeof(block));
 }
 
-static void fill_pool_locked(void)
+static void fill_pool_locked(void) __must_hold(&lock)
 {
 	u32 own[8];
 

@@ -5,22 +5,25 @@
 
 /* Run queue of one CPU. */
 struct runq {
-	spinlock_t lock; /* guards what follows and the scheduler's fields of its tasks */
+	spinlock_t lock; /* and the scheduler's fields of its tasks */
 	u32 cpu;
-	struct list_head fresh, expired;
-	u32 nr_queued; /* atomic, so that it can be read without the lock */
-	u32 ticks;     /* since it was last compared with the other queues */
-	struct task *running, *idle;
+	struct list_head fresh __guarded_by(&lock), expired __guarded_by(&lock);
+	u32 nr_queued __guarded_by(&lock); /* atomic, so that it can be read without the lock */
+	u32 ticks; /* since it was last compared with the other queues; the CPU's own */
+	struct task *running __guarded_by(&lock), *idle;
 	bool halts;	/* only an interrupt gets its idle CPU to look at the above. Atomic. */
 	bool looks_out; /* see idle.c; the CPU's own, like the next two */
 	u32 let_go, in_vain;
-	u64 nr_switches;
-	u64 busy_ns, nice_ns, idle_ns;
-	u64 tick_user, tick_system; /* samples that found the CPU busy */
-	u64 user_shown, system_shown, nice_shown, normal_shown;
-	u64 ticked_ns;	/* the timer's last interrupt. Atomic; the watchdog's, like the next two */
-	u64 resched_ns; /* since when somebody waits for the running task to give way; 0: nobody */
-	u64 told_ns;	/* when this CPU was last reported */
+	u64 nr_switches __guarded_by(&lock);
+	u64 busy_ns __guarded_by(&lock), nice_ns __guarded_by(&lock), idle_ns __guarded_by(&lock);
+	/* samples that found the CPU busy */
+	u64 tick_user __guarded_by(&lock), tick_system __guarded_by(&lock);
+	u64 user_shown __guarded_by(&lock), system_shown __guarded_by(&lock);
+	u64 nice_shown __guarded_by(&lock), normal_shown __guarded_by(&lock);
+	u64 ticked_ns; /* the timer's last interrupt. Atomic; the watchdog's, like the next two */
+	/* since when somebody waits for the running task to give way; 0: nobody */
+	u64 resched_ns __guarded_by(&lock);
+	u64 told_ns; /* when this CPU was last reported */
 } __aligned(64);
 
 extern struct runq runqs[MAX_CPUS];

@@ -12,9 +12,10 @@
 void rwsem_init(struct rwsem *s, enum lock_rank rank)
 {
 	s->count = 0;
-	s->writers_waiting = 0;
 	s->rank = rank;
 	waitq_init(&s->q);
+	spin_assume_held(&s->q.lock);
+	s->writers_waiting = 0;
 }
 
 static bool try_read(struct rwsem *s)

@@ -8,7 +8,7 @@
 
 struct rwsem {
 	s64 count; /* readers inside, RWSEM_WRITER, RWSEM_WAITERS; host: -1 for a writer. Atomic. */
-	u32 writers_waiting; /* guarded by q.lock */
+	u32 writers_waiting __guarded; /* by q.lock */
 	enum lock_rank rank;
 	struct waitq q;
 #ifdef CALF_HOST

@@ -48,7 +48,7 @@ u64 sched_slice_ns(s32 nice)
 }
 
 /* Sees to it that the timer comes at the end of the running task's slice and for its samples. */
-static void arm_slice(struct runq *rq, u64 now)
+static void arm_slice(struct runq *rq, u64 now) __must_hold(&rq->lock)
 {
 	struct task *t = rq->running;
 
@@ -112,9 +112,9 @@ void sched_start(struct task *t)
 	struct runq *rq;
 	u64 flags = irq_save();
 
-	t->slice_left_ns = 0;
 	rq = runq_lock_of(t);
 	spin_assert_held(&rq->lock);
+	t->slice_left_ns = 0;
 	if (rq != this_runq()) {
 		atomic_store(&t->cpu, cpu_id());
 		spin_unlock(&rq->lock);
@@ -364,6 +364,7 @@ void sched_adopt_idle(struct task *t)
 	struct runq *rq = this_runq();
 
 	spin_init(&rq->lock, LOCK_RUNQ);
+	spin_assume_held(&rq->lock);
 	rq->cpu = cpu_id();
 	list_init(&rq->fresh);
 	list_init(&rq->expired);

@@ -39,7 +39,7 @@ static int set_nice(struct task *t, s32 nice)
 		return -EPERM;
 	if (nice < t->nice && me->euid && (u64)(20 - nice) > limit)
 		return -EACCES;
-	t->nice = nice;
+	WRITE_ONCE(t->nice, nice);
 	return 0;
 }
 

@@ -65,19 +65,20 @@ struct task {
 	struct cred cred;
 	char comm[TASK_COMM_LEN]; /* under tasks_lock */
 
-	/* scheduler's, under the lock of runq[cpu]; see kernel/sched.c */
+	/* scheduler's; what is guarded, by the lock of runq[cpu]; see kernel/sched.c */
 	struct list_head run_link;
-	u32 cpu;
-	s32 nice;
-	bool on_cpu, on_queue;
-	u64 slice_left_ns;
-	u64 run_start_ns; /* accounted for up to here */
-	u64 switched_ns;  /* got the CPU at this time */
-	u64 ticked_ns;	  /* was found running by the timer at this time, or got the CPU */
-	u64 cpu_mask;
-	u64 tick_user, tick_system; /* timer ticks that found it in user mode, in the kernel */
-	u64 utime_shown;	    /* neither time may go backwards for who asks twice */
-	u64 stime_shown;
+	u32 cpu;  /* atomic */
+	s32 nice; /* written under tasks_lock, read at will */
+	bool on_cpu __guarded, on_queue __guarded;
+	u64 slice_left_ns __guarded;
+	u64 run_start_ns __guarded; /* accounted for up to here */
+	u64 switched_ns __guarded;  /* got the CPU at this time */
+	u64 ticked_ns __guarded; /* was found running by the timer at this time, or got the CPU */
+	u64 cpu_mask;		 /* atomic */
+	/* timer ticks that found it in user mode, in the kernel */
+	u64 tick_user __guarded, tick_system __guarded;
+	u64 utime_shown __guarded; /* neither time may go backwards for who asks twice */
+	u64 stime_shown __guarded;
 
 	/* signals: under proc->sighand_lock */
 	u64 blocked, saved_blocked; /* saved_blocked: to restore after sigsuspend, ppoll... */
@@ -221,8 +222,8 @@ bool task_may_look(const struct task *t);
 void process_child_usage(struct process *p, struct rusage_counts *children);
 /* The parent's pid as getppid(2) shows it; 0 for init and kernel threads. */
 s32 process_ppid(struct process *p);
-/* R, S, D, T, Z: what /proc/pid/stat says. Under tasks_lock. */
-char task_state(struct task *t);
+/* R, S, D, T, Z: what /proc/pid/stat says. */
+char task_state(struct task *t) __must_hold(&tasks_lock);
 /* For SigPnd, ShdPnd, SigBlk, SigIgn, SigCgt and SigQ of /proc/pid/status. */
 struct signal_view {
 	u64 pending, shared_pending, blocked, ignored, caught;

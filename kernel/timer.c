@@ -14,10 +14,10 @@
 #include "kernel/sched.h"
 
 static struct queue {
-	spinlock_t lock; /* LOCK_TIMER: what follows, and the fields of the timers on it */
-	struct rb_tree timers;
-	struct ktimer *first;	/* NULL: it is empty */
-	struct ktimer *running; /* its function is being called */
+	spinlock_t lock; /* LOCK_TIMER: and the fields of the timers on it */
+	struct rb_tree timers __guarded_by(&lock);
+	struct ktimer *first __guarded_by(&lock);   /* NULL: it is empty */
+	struct ktimer *running __guarded_by(&lock); /* its function is being called */
 	u64 armed; /* what the CPU's interrupt is set to; ~0: nothing. Its own, interrupts off */
 } __aligned(64) queues[MAX_CPUS] = {
     [0 ... MAX_CPUS - 1] = {.lock = SPINLOCK_INIT(LOCK_TIMER), .armed = ~0ull}};

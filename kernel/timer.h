@@ -7,12 +7,13 @@
 #include "kernel/lib/rbtree.h"
 
 struct ktimer {
-	struct rb_node node;
-	u64 deadline;
+	/* What is guarded, by the lock of the queue of `cpu`: see timer.c. */
+	struct rb_node node __guarded;
+	u64 deadline __guarded;
 	void (*fn)(struct ktimer *t);
 	void *arg;
-	u32 cpu; /* whose queue it is on, or was last */
-	bool queued;
+	u32 cpu __guarded; /* whose queue it is on, or was last */
+	bool queued __guarded;
 };
 
 #define NSEC_PER_SEC  1000000000ull

@@ -7,6 +7,7 @@
 void waitq_init(struct waitq *q)
 {
 	spin_init(&q->lock, LOCK_WAIT);
+	spin_assume_held(&q->lock);
 	list_init(&q->waiters);
 }
 

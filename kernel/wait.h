@@ -21,16 +21,16 @@
 struct task;
 
 struct waitq {
-	spinlock_t lock; /* guards waiters */
-	struct list_head waiters;
+	spinlock_t lock; /* LOCK_WAIT */
+	struct list_head waiters __guarded_by(&lock);
 };
 
 /* One waiter. poll() puts one task on many queues, so the entry is apart from the task. */
 struct waiter {
-	struct list_head link;
-	struct waitq *queue; /* NULL while on none */
-	struct task *task;   /* NULL: this is the waiter of a struct wait_hook */
-	bool exclusive;	     /* wake_one() stops at the first exclusive waiter */
+	struct list_head link __guarded; /* by the queue's lock */
+	struct waitq *queue;		 /* NULL while on none */
+	struct task *task;		 /* NULL: this is the waiter of a struct wait_hook */
+	bool exclusive;			 /* wake_one() stops at the first exclusive waiter */
 };
 
 struct wait_hook {
