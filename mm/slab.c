@@ -471,16 +471,22 @@ void kfree(void *p)
 	page_put(page);
 }
 
+static void cpu_trim(struct slab_cache *c, struct slab_cpu *cpu)
+{
+	if (READ_ONCE(cpu->count))
+		cpu_drain(c, cpu, ~0u);
+	spin_lock(&cpu->lock);
+	cpu->eager = TRIM_EAGER;
+	spin_unlock(&cpu->lock);
+}
+
 void alloc_trim(void)
 {
 	for (unsigned i = 0; i < nr_caches; i++) {
 		struct slab_cache *c = &caches[i];
 
-		for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
-			if (cpu_lists[cpu][i].count)
-				cpu_drain(c, &cpu_lists[cpu][i], ~0u);
-			cpu_lists[cpu][i].eager = TRIM_EAGER;
-		}
+		for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+			cpu_trim(c, &cpu_lists[cpu][i]);
 		spin_lock(&c->lock);
 		while (c->nr_empty)
 			slab_release(c, list_first(&c->empty, struct page, link));
