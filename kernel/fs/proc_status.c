@@ -9,12 +9,13 @@
 
 #define ALL_CAPS 0x000001fffffffffful /* what root has: one bit a capability, 41 of them */
 
-static u64 code_pages(const struct mm *mm)
+/* Of `exec` pages that can be executed, those of the program itself. */
+static u64 code_pages(const struct mm *mm, u64 exec)
 {
 	u64 n = (ALIGN_UP(mm->code_end, PAGE_SIZE) - ALIGN_DOWN(mm->code_start, PAGE_SIZE)) >>
 		PAGE_SHIFT;
 
-	return min(n, mm->exec_pages);
+	return min(n, exec);
 }
 
 static u64 rss_of(const struct mm *mm, enum rss_kind kind)
@@ -98,8 +99,8 @@ int proc_show_statm(struct seq *s, void *arg)
 		return 0;
 	}
 	seq_printf(s, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_pages, mm_rss(mm),
-		   rss_of(mm, RSS_FILE) + rss_of(mm, RSS_SHMEM), code_pages(mm),
-		   mm->data_pages + mm->stack_pages);
+		   rss_of(mm, RSS_FILE) + rss_of(mm, RSS_SHMEM),
+		   code_pages(mm, READ_ONCE(mm->exec_pages)), mm->data_pages + mm->stack_pages);
 	mm_put(mm);
 	return 0;
 }
@@ -166,7 +167,9 @@ static void show_kb(struct seq *s, const char *name, u64 pages)
 
 static void show_status_mm(struct seq *s, const struct mm *mm)
 {
-	u64 total = mm->total_pages, rss = mm_rss(mm), code = code_pages(mm);
+	u64 total = mm->total_pages, rss = mm_rss(mm);
+	/* Once: it may be less by the time that the libraries' part is told. */
+	u64 exec = READ_ONCE(mm->exec_pages), code = code_pages(mm, exec);
 
 	show_kb(s, "VmPeak", max(total, mm->peak_total));
 	show_kb(s, "VmSize", total);
@@ -180,7 +183,7 @@ static void show_status_mm(struct seq *s, const struct mm *mm)
 	show_kb(s, "VmData", mm->data_pages);
 	show_kb(s, "VmStk", mm->stack_pages);
 	show_kb(s, "VmExe", code);
-	show_kb(s, "VmLib", mm->exec_pages - code);
+	show_kb(s, "VmLib", exec - code);
 	show_kb(s, "VmPTE", atomic_load(&mm->table_frames));
 	show_kb(s, "VmSwap", 0);
 	show_kb(s, "HugetlbPages", 0);
