@@ -187,6 +187,7 @@ static void mark_segments(struct mm *mm, const struct object *o)
 
 static void place_heap(struct mm *mm, const struct object *o, bool in_mmap_area)
 {
+	rwsem_assume_held(&mm->lock);
 	mm->brk_start = o->end + o->bias;
 	if (!mm->no_aslr && randomize_va_space > 1) {
 		/* A program alone in the mmap area has no room above it. */

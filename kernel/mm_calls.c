@@ -94,7 +94,7 @@ SYSCALL3(mprotect, vaddr_t, addr, u64, len, u32, prot)
 SYSCALL1(brk, vaddr_t, brk)
 {
 	struct mm *mm = current->mm;
-	vaddr_t old = mm->brk;
+	vaddr_t old = READ_ONCE(mm->brk);
 	long new = mm_brk(mm, brk);
 
 	if (unlikely(mm->def_flags & VM_LOCKED) && (vaddr_t) new > old)
@@ -107,7 +107,7 @@ SYSCALL5(mremap, vaddr_t, old, u64, old_len, u64, new_len, u32, flags, vaddr_t, 
 	long at = mm_mremap(current->mm, old, old_len, new_len, flags, new);
 
 	old_len = ALIGN_UP(old_len, PAGE_SIZE);
-	if (at > 0 && new_len > old_len && unlikely(current->mm->locked_pages))
+	if (at > 0 && new_len > old_len && unlikely(READ_ONCE(current->mm->locked_pages)))
 		(void)populate_locked((vaddr_t)at + old_len, new_len - old_len);
 	return at;
 }

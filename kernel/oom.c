@@ -70,7 +70,7 @@ static void kill_victim(struct process *p)
 	spin_unlock(&tasks_lock);
 	log_err("Out of memory: killed process %d (%s), total-vm:%llukB, anon-rss:%llukB, "
 		"file-rss:%llukB, shmem-rss:%llukB, oom_score_adj:%d",
-		p->pid, comm, (unsigned long long)mm->total_pages * 4,
+		p->pid, comm, (unsigned long long)READ_ONCE(mm->total_pages) * 4,
 		(unsigned long long)mm->rss[RSS_ANON] * 4,
 		(unsigned long long)mm->rss[RSS_FILE] * 4,
 		(unsigned long long)mm->rss[RSS_SHMEM] * 4, p->oom_score_adj);

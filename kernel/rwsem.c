@@ -11,11 +11,11 @@
 
 void rwsem_init(struct rwsem *s, enum lock_rank rank)
 {
+	spin_assume_held(&s->q.lock);
 	s->count = 0;
+	s->writers_waiting = 0;
 	s->rank = rank;
 	waitq_init(&s->q);
-	spin_assume_held(&s->q.lock);
-	s->writers_waiting = 0;
 }
 
 static bool try_read(struct rwsem *s)

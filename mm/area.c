@@ -212,7 +212,7 @@ static void fix_hole(struct area_set *s, struct area *a)
 }
 
 /* Adds `sign` times the pages of a range with these flags to the mm's totals. */
-static void account(struct mm *mm, const struct area *a, u64 pages, int sign)
+static void account(struct mm *mm, const struct area *a, u64 pages, int sign) __must_hold(&mm->lock)
 {
 	u64 n = sign < 0 ? -pages : pages;
 
@@ -237,7 +237,7 @@ static struct mapping_watch *watch_of(const struct area *a)
 }
 
 /* The mm has this area from now on, or has it no more. */
-static void tell(struct mm *mm, const struct area *a, bool more)
+static void tell(struct mm *mm, const struct area *a, bool more) __must_hold_shared(&mm->lock)
 {
 	struct mapping_watch *w = watch_of(a);
 

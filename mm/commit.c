@@ -27,7 +27,8 @@ static u64 limit_for(const struct mm *mm)
 	u64 limit = commit_limit(), spare = 0;
 
 	if (mm)
-		spare = min(mm->total_pages / 32, (u64)vm_user_reserve_kbytes >> (PAGE_SHIFT - 10));
+		spare = min(READ_ONCE(mm->total_pages) / 32,
+			    (u64)vm_user_reserve_kbytes >> (PAGE_SHIFT - 10));
 	return limit > spare ? limit - spare : 0;
 }
 

@@ -8,7 +8,7 @@
 
 struct family {
 	spinlock_t lock; /* LOCK_FAMILY: members */
-	struct list_head members;
+	struct list_head members __guarded_by(&lock);
 	u32 refs; /* member mms, and frames that outlive the mm which named them. Atomic. */
 	u64 auxv[MM_AUXV_WORDS]; /* written by exec, before there is a second member */
 };

@@ -59,7 +59,8 @@ int vm_fork_share_level = FORK_SHARE_AUTO;
 
 /* What a child takes over as it is. The pointers and counts that need care are set by the caller.
  */
-static void copy_fields(struct mm *to, const struct mm *from)
+static void copy_fields(struct mm *to, const struct mm *from) __must_hold(&to->lock)
+    __must_hold(&from->lock)
 {
 	to->mmap_base = from->mmap_base;
 	to->brk_start = from->brk_start;

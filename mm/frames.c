@@ -49,17 +49,18 @@ struct frame_stack {
 
 /* One CPU's. */
 struct cpu_frames {
-	spinlock_t lock; /* LOCK_PCP: both stacks */
-	struct frame_stack plain, zeroed;
+	spinlock_t lock; /* LOCK_PCP */
+	struct frame_stack plain __guarded_by(&lock), zeroed __guarded_by(&lock);
 } __aligned(64);
 
 struct node {
-	spinlock_t lock; /* LOCK_NODE: blocks, counts, free */
-	struct list_head blocks[MAX_ORDER + 1];
-	u64 counts[MAX_ORDER + 1];
-	u64 free;    /* frames in blocks; atomic, so that it can be read without the lock */
-	u64 total;   /* frames ever added */
-	u64 reserve; /* of free, kept for ALLOC_RESERVE */
+	spinlock_t lock; /* LOCK_NODE */
+	struct list_head blocks[MAX_ORDER + 1] __guarded_by(&lock);
+	u64 counts[MAX_ORDER + 1] __guarded_by(&lock);
+	/* frames in blocks; atomic, so that it can be read without the lock */
+	u64 free __guarded_by(&lock);
+	u64 total;			 /* frames ever added */
+	u64 reserve __guarded_by(&lock); /* of free, kept for ALLOC_RESERVE */
 };
 
 static struct cpu_frames cpu_frames[MAX_CPUS];
@@ -70,7 +71,7 @@ pfn_t page_array_len;
 pfn_t zero_pfn;
 u64 alloc_fail_nth;
 
-/* ---- blocks; all under node.lock ---- */
+/* ---- blocks ---- */
 
 /* kind and order as one. */
 static inline u16 state_of(enum page_kind kind, unsigned order)
@@ -79,14 +80,14 @@ static inline u16 state_of(enum page_kind kind, unsigned order)
 }
 _Static_assert(offsetof(struct page, order) == offsetof(struct page, kind) + 1, "see state_of()");
 
-static void block_link(struct page *p, unsigned order)
+static void block_link(struct page *p, unsigned order) __must_hold(&node.lock)
 {
 	atomic_store(&p->order, (u8)order);
 	list_add(&node.blocks[order], &p->link);
 	node.counts[order]++;
 }
 
-static void block_unlink(struct page *p)
+static void block_unlink(struct page *p) __must_hold(&node.lock)
 {
 	list_del(&p->link);
 	node.counts[p->order]--;
@@ -95,7 +96,7 @@ static void block_unlink(struct page *p)
 
 /* Takes 2^want frames in a row, still PAGE_FREE, out of the smallest block that has them; or NULL.
  */
-static struct page *block_take(unsigned want)
+static struct page *block_take(unsigned want) __must_hold(&node.lock)
 {
 	unsigned order = want;
 	struct page *p;
@@ -120,7 +121,7 @@ static bool heads_free_block(const struct page *p, unsigned order)
 }
 
 /* Gives 2^order frames, PAGE_FREE and PAGE_NO_HEAD, back; merges as far as buddies are free. */
-static void block_give(struct page *p, unsigned order)
+static void block_give(struct page *p, unsigned order) __must_hold(&node.lock)
 {
 	pfn_t pfn = page_to_pfn(p);
 
@@ -250,7 +251,7 @@ static void __noinline stack_drain(struct frame_stack *s, u32 n)
  */
 static void __noinline stack_refill(struct frame_stack *s, unsigned flags)
 {
-	u64 keep = flags & ALLOC_RESERVE ? 0 : node.reserve;
+	u64 keep = flags & ALLOC_RESERVE ? 0 : READ_ONCE(node.reserve);
 	u32 want = flags & ALLOC_RESERVE ? 1 : STACK_BATCH;
 
 	spin_lock(&node.lock);
@@ -335,7 +336,7 @@ bool alloc_should_fail(void)
 /* A block, or a single frame that no stack refill could get. */
 static struct page *take_from_node(unsigned order, unsigned flags)
 {
-	u64 keep = flags & ALLOC_RESERVE ? 0 : node.reserve;
+	u64 keep = flags & ALLOC_RESERVE ? 0 : READ_ONCE(node.reserve);
 	struct page *p = NULL;
 
 	for (int try = 0; try < 2; try++) {
@@ -476,6 +477,7 @@ void frames_init(struct page *array, pfn_t len)
 
 	memset(&node, 0, sizeof(node));
 	spin_init(&node.lock, LOCK_NODE);
+	spin_assume_held(&node.lock);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		list_init(&node.blocks[order]);
 	memset(cpu_frames, 0, sizeof(cpu_frames));

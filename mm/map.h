@@ -13,7 +13,7 @@ static inline bool range_ok(vaddr_t addr, u64 len)
 }
 
 /* Room for `pages` more of these flags: RLIMIT_AS, RLIMIT_DATA. */
-bool map_within_limits(const struct mm *mm, u32 flags, u64 pages);
+bool map_within_limits(const struct mm *mm, u32 flags, u64 pages) __must_hold_shared(&mm->lock);
 /* Promises memory to an area of these flags and charges the mm with it. 0 or -ENOMEM. */
 int __must_check map_commit(struct mm *mm, u32 flags, u64 pages) __must_hold(&mm->lock);
 void map_uncommit(struct mm *mm, u32 flags, u64 pages) __must_hold(&mm->lock);
@@ -25,7 +25,7 @@ static inline bool map_accountable(u32 flags)
 	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
 /* Room for `pages` more that are locked: RLIMIT_MEMLOCK. */
-bool mlock_within_limit(const struct mm *mm, u64 pages);
+bool mlock_within_limit(const struct mm *mm, u64 pages) __must_hold_shared(&mm->lock);
 static inline u32 prot_to_flags(unsigned prot)
 {
 	return prot & (PROT_READ | PROT_WRITE |

@@ -27,6 +27,7 @@ struct family *family_create(void)
 	if (!f)
 		return NULL;
 	spin_init(&f->lock, LOCK_FAMILY);
+	spin_assume_held(&f->lock);
 	list_init(&f->members);
 	f->refs = 0;
 	f->auxv[0] = f->auxv[1] = 0; /* AT_NULL */
@@ -82,6 +83,7 @@ struct mm *mm_create(void)
 
 	if (!mm)
 		return NULL;
+	rwsem_assume_held(&mm->lock);
 	mm->areas = area_set_create();
 	f = family_create();
 	if (!mm->areas || !f) {
@@ -135,6 +137,7 @@ void mm_drop_contents(struct mm *mm)
 	area_set_put(mm->areas);
 	mm->areas = NULL;
 	rwsem_write_unlock(&mm->lock);
+	rwsem_assume_held(&mm->lock); /* its last user is here */
 	commit_release(mm->commit_pages);
 	mm->commit_pages = 0;
 	if (mm->exe)

@@ -32,27 +32,29 @@ struct mm_stat {
 struct mm {
 	struct mmu mmu;	   /* the root, and the CPUs that walk it */
 	struct page *root; /* its level-4 table; mapcount 0, refcount 1: no entry references it */
-	struct rwsem lock; /* areas, and everything below up to `rss` */
-	struct area_set *areas;
+	struct rwsem lock; /* LOCK_MM */
+	struct area_set *areas __guarded_by(&lock);
 	struct family *family;
-	struct list_head family_link; /* in family->members, under family->lock */
-	struct list_head all_link;    /* in the list of all mms, mm/rmap.c's */
+	struct list_head family_link __guarded; /* in family->members, by family->lock */
+	struct list_head all_link;		/* in the list of all mms, mm/rmap.c's */
 
+	/* Up to `exe`, but for brk: set by exec, before others see the mm. */
 	vaddr_t mmap_base; /* mmap searches downwards from here */
-	vaddr_t brk_start, brk;
+	vaddr_t brk_start, brk __guarded_by(&lock);
 	vaddr_t code_start, code_end, data_start, data_end;
 	vaddr_t stack_start; /* the initial stack pointer */
 	vaddr_t arg_start, arg_end, env_start, env_end;
 	vaddr_t vdso;
-	struct file *exe; /* the file executed, referenced; may be NULL. Gone with the areas. */
+	struct file *exe; /* the file executed, referenced; may be NULL. Goes with the last user. */
 
-	u64 total_pages;  /* of all areas */
-	u64 data_pages;	  /* private writable, not stack: VmData */
-	u64 stack_pages;  /* VmStk */
-	u64 exec_pages;	  /* VmExe + VmLib */
-	u64 locked_pages; /* of VM_LOCKED areas */
-	u64 commit_pages; /* of VM_ACCOUNT areas: what the mm has of Committed_AS */
-	u64 peak_total, peak_rss;
+	u64 total_pages __guarded_by(&lock);  /* of all areas */
+	u64 data_pages __guarded_by(&lock);   /* private writable, not stack: VmData */
+	u64 stack_pages __guarded_by(&lock);  /* VmStk */
+	u64 exec_pages __guarded_by(&lock);   /* VmExe + VmLib */
+	u64 locked_pages __guarded_by(&lock); /* of VM_LOCKED areas */
+	/* of VM_ACCOUNT areas: what the mm has of Committed_AS */
+	u64 commit_pages __guarded_by(&lock);
+	u64 peak_total __guarded_by(&lock), peak_rss;
 
 	s64 rss[RSS_KINDS];  /* entries that map a counted frame, by kind. Atomic. */
 	u64 table_frames;    /* tables referenced by this tree, shared ones too: VmPTE. Atomic. */

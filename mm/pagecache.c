@@ -21,11 +21,12 @@ void mapping_init(struct mapping *m, bool shmem)
 {
 	memset(m, 0, sizeof(*m));
 	spin_init(&m->lock, LOCK_MAPPING);
+	spin_assume_held(&m->lock);
 	radix_init(&m->pages);
 	m->shmem = shmem;
 }
 
-static void count_pages(struct mapping *m, s64 n)
+static void count_pages(struct mapping *m, s64 n) __must_hold(&m->lock)
 {
 	m->nr_pages += (u64)n;
 	atomic_add(&total_pages, (u64)n);

@@ -9,8 +9,8 @@
 
 struct mapping {
 	spinlock_t lock; /* LOCK_MAPPING: pages, nr_pages */
-	struct radix_tree pages;
-	u64 nr_pages;
+	struct radix_tree pages __guarded_by(&lock);
+	u64 nr_pages __guarded_by(&lock);
 	u64 size;  /* bytes: faults past its last page are SIGBUS. Atomic; changed under the inode's
 		      lock. */
 	u32 areas; /* areas that map it, in all mms. Atomic. */

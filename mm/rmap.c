@@ -7,8 +7,8 @@
 #include "mm/area.h"
 #include "mm/tree.h"
 
-static spinlock_t all_lock = SPINLOCK_INIT(LOCK_FAMILY); /* guards all_mms */
-static struct list_head all_mms = LIST_INIT(all_mms);
+static spinlock_t all_lock = SPINLOCK_INIT(LOCK_FAMILY);
+static struct list_head all_mms __guarded_by_global(&all_lock) = LIST_INIT(all_mms);
 
 void rmap_add_mm(struct mm *mm)
 {
@@ -24,7 +24,7 @@ void rmap_remove_mm(struct mm *mm)
 	spin_unlock(&all_lock);
 }
 
-struct mm *rmap_first_mm(void)
+struct mm *rmap_first_mm(void) __no_lock_analysis /* nothing comes or goes meanwhile */
 {
 	return list_empty(&all_mms) ? NULL : list_first(&all_mms, struct mm, all_link);
 }

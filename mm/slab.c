@@ -42,7 +42,7 @@
 struct slab_cache {
 	const char *name;
 	u32 size, align; /* as asked for */
-	spinlock_t lock; /* LOCK_SLAB: what follows the layout, and each slab's page->slab */
+	spinlock_t lock; /* LOCK_SLAB: and each slab's page->slab */
 
 	/* Set by cache_layout() before the first slab; constant afterwards. */
 	u32 stride; /* from one object's slot to the next */
@@ -51,16 +51,16 @@ struct slab_cache {
 	u32 objects, order;
 	u32 cpu_max; /* a CPU's list that grows longer gives half of it back */
 
-	struct list_head partial, empty;
-	u32 nr_empty;
+	struct list_head partial __guarded_by(&lock), empty __guarded_by(&lock);
+	u32 nr_empty __guarded_by(&lock);
 };
 
 /* One CPU's free objects of one cache. */
 struct slab_cpu {
-	spinlock_t lock; /* the rest; unranked, since nothing is taken while it is held */
-	u32 count;
-	void *first;
-	u32 eager; /* so many frees to come go straight to their slabs */
+	spinlock_t lock; /* unranked, since nothing is taken while it is held */
+	u32 count __guarded_by(&lock);
+	void *first __guarded_by(&lock);
+	u32 eager __guarded_by(&lock); /* so many frees to come go straight to their slabs */
 };
 
 #define CACHE(n, s, a)                                                             \
@@ -197,7 +197,7 @@ static void cache_place(struct slab_cache *c)
 
 /* ---- slabs; all under the cache's lock ---- */
 
-static void cache_layout(struct slab_cache *c)
+static void cache_layout(struct slab_cache *c) __must_hold(&c->lock)
 {
 	u32 block, waste;
 
@@ -242,7 +242,7 @@ static void *slab_pop(const struct slab_cache *c, struct page *slab)
 }
 
 /* A new slab, in c->empty; NULL: no memory. */
-static struct page *slab_make(struct slab_cache *c)
+static struct page *slab_make(struct slab_cache *c) __must_hold(&c->lock)
 {
 	struct page *slab = page_alloc(PAGE_SLAB, c->order, 0);
 	char *obj;
@@ -265,7 +265,7 @@ static struct page *slab_make(struct slab_cache *c)
 	return slab;
 }
 
-static void slab_release(struct slab_cache *c, struct page *slab)
+static void slab_release(struct slab_cache *c, struct page *slab) __must_hold(&c->lock)
 {
 	list_del(&slab->link);
 	c->nr_empty--;
@@ -274,7 +274,7 @@ static void slab_release(struct slab_cache *c, struct page *slab)
 }
 
 /* One object out of the fullest kind of slab there is; NULL: no memory. */
-static void *cache_take(struct slab_cache *c)
+static void *cache_take(struct slab_cache *c) __must_hold(&c->lock)
 {
 	struct page *slab;
 	void *obj;
@@ -298,7 +298,7 @@ static void *cache_take(struct slab_cache *c)
 	return obj;
 }
 
-static void cache_give(struct slab_cache *c, void *obj)
+static void cache_give(struct slab_cache *c, void *obj) __must_hold(&c->lock)
 {
 	struct page *slab = slab_of(c, obj);
 

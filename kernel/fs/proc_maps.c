@@ -32,6 +32,7 @@ struct area_copy {
 };
 
 static const char *area_name(const struct mm *mm, const struct area *a)
+    __must_hold_shared(&mm->lock)
 {
 	if (a->start < mm->brk && a->end > mm->brk_start)
 		return "[heap]";

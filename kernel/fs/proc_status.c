@@ -73,8 +73,8 @@ int proc_show_stat(struct seq *s, void *arg)
 		   proc_ticks(v.usage.stime_ns), proc_ticks(v.child_usage.utime_ns),
 		   proc_ticks(v.child_usage.stime_ns));
 	seq_printf(s, " %d %d %u 0 %lu", 20 + v.nice, v.nice, v.nr_threads, proc_ticks(v.start_ns));
-	seq_printf(s, " %lu %lu %lu", mm ? mm->total_pages << PAGE_SHIFT : 0, mm ? mm_rss(mm) : 0,
-		   v.rlimits[RLIMIT_RSS].cur);
+	seq_printf(s, " %lu %lu %lu", mm ? READ_ONCE(mm->total_pages) << PAGE_SHIFT : 0,
+		   mm ? mm_rss(mm) : 0, v.rlimits[RLIMIT_RSS].cur);
 	show_stat_addresses(s, mm, allowed);
 	seq_printf(s, " %lu %lu %lu %lu", v.signals.pending & 0x7fffffff,
 		   v.signals.blocked & 0x7fffffff, v.signals.ignored & 0x7fffffff,
@@ -98,9 +98,10 @@ int proc_show_statm(struct seq *s, void *arg)
 		seq_puts(s, "0 0 0 0 0 0 0\n");
 		return 0;
 	}
-	seq_printf(s, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_pages, mm_rss(mm),
+	seq_printf(s, "%lu %lu %lu %lu 0 %lu 0\n", READ_ONCE(mm->total_pages), mm_rss(mm),
 		   rss_of(mm, RSS_FILE) + rss_of(mm, RSS_SHMEM),
-		   code_pages(mm, READ_ONCE(mm->exec_pages)), mm->data_pages + mm->stack_pages);
+		   code_pages(mm, READ_ONCE(mm->exec_pages)),
+		   READ_ONCE(mm->data_pages) + READ_ONCE(mm->stack_pages));
 	mm_put(mm);
 	return 0;
 }
@@ -167,21 +168,21 @@ static void show_kb(struct seq *s, const char *name, u64 pages)
 
 static void show_status_mm(struct seq *s, const struct mm *mm)
 {
-	u64 total = mm->total_pages, rss = mm_rss(mm);
+	u64 total = READ_ONCE(mm->total_pages), rss = mm_rss(mm);
 	/* Once: it may be less by the time that the libraries' part is told. */
 	u64 exec = READ_ONCE(mm->exec_pages), code = code_pages(mm, exec);
 
-	show_kb(s, "VmPeak", max(total, mm->peak_total));
+	show_kb(s, "VmPeak", max(total, READ_ONCE(mm->peak_total)));
 	show_kb(s, "VmSize", total);
-	show_kb(s, "VmLck", mm->locked_pages);
+	show_kb(s, "VmLck", READ_ONCE(mm->locked_pages));
 	show_kb(s, "VmPin", 0);
 	show_kb(s, "VmHWM", max(rss, mm->peak_rss));
 	show_kb(s, "VmRSS", rss);
 	show_kb(s, "RssAnon", rss_of(mm, RSS_ANON));
 	show_kb(s, "RssFile", rss_of(mm, RSS_FILE));
 	show_kb(s, "RssShmem", rss_of(mm, RSS_SHMEM));
-	show_kb(s, "VmData", mm->data_pages);
-	show_kb(s, "VmStk", mm->stack_pages);
+	show_kb(s, "VmData", READ_ONCE(mm->data_pages));
+	show_kb(s, "VmStk", READ_ONCE(mm->stack_pages));
 	show_kb(s, "VmExe", code);
 	show_kb(s, "VmLib", exec - code);
 	show_kb(s, "VmPTE", atomic_load(&mm->table_frames));
