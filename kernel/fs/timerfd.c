@@ -67,7 +67,7 @@ static u64 deadline_of_wall(u64 wall)
 }
 
 /* Counts what has expired, and arms the timer for the next period. */
-static void catch_up(struct timerfd *t)
+static void catch_up(struct timerfd *t) __must_hold(&timerfd_lock)
 {
 	u64 periods, now;
 
@@ -168,7 +168,7 @@ static void timerfd_release(struct file *f)
 }
 
 /* What is left of the time, and the interval. Under timerfd_lock. */
-static u64 time_left(struct timerfd *t)
+static u64 time_left(struct timerfd *t) __must_hold(&timerfd_lock)
 {
 	u64 now = clock_ns();
 
@@ -242,7 +242,7 @@ SYSCALL2(timerfd_create, s32, clock, u32, flags)
 	}
 }
 
-static void arm(struct timerfd *t, u32 flags, u64 value, u64 interval)
+static void arm(struct timerfd *t, u32 flags, u64 value, u64 interval) __must_hold(&timerfd_lock)
 {
 	bool wall_clock = t->clock == CLOCK_REALTIME || t->clock == CLOCK_REALTIME_ALARM;
 
