@@ -91,10 +91,10 @@ bool group_is_orphaned(s32 pgid, struct process *ignored)
 	return true;
 }
 
-static bool group_has_stopped(s32 pgid)
+static bool group_has_stopped(s32 pgid) __must_hold(&tasks_lock)
 {
 	for (struct process *p = process_first(); p; p = process_after(p))
-		if (p->pgid == pgid && p->stop_sig)
+		if (p->pgid == pgid && READ_ONCE(p->stop_sig))
 			return true;
 	return false;
 }
@@ -115,7 +115,7 @@ void group_check_orphaned(struct process *p, struct process *parent)
 	(void)signal_group_locked(p->pgid, SIGCONT, NULL, false);
 }
 
-static struct process *find_reaper(struct process *p)
+static struct process *find_reaper(struct process *p) __must_hold(&tasks_lock)
 {
 	for (struct process *a = p->parent; a && a != &idle_process; a = a->parent)
 		if (a->child_subreaper && !a->group_exit)
@@ -124,14 +124,14 @@ static struct process *find_reaper(struct process *p)
 }
 
 /* Takes a dead process out of the table and drops the table's reference. */
-static void reap_silently(struct process *p)
+static void reap_silently(struct process *p) __must_hold(&tasks_lock)
 {
 	process_unpublish(p);
 	process_put(p);
 }
 
 /* The children of p get another parent. Under tasks_lock. */
-static void reparent_children(struct process *p)
+static void reparent_children(struct process *p) __must_hold(&tasks_lock)
 {
 	struct process *reaper, *c, *tmp;
 
@@ -155,7 +155,7 @@ static void reparent_children(struct process *p)
 }
 
 /* Under tasks_lock. True: nobody waits for it, and it is out of the table. */
-static bool become_zombie(struct process *p)
+static bool become_zombie(struct process *p) __must_hold(&tasks_lock)
 {
 	bool reap;
 

@@ -94,6 +94,7 @@ static int copy_sighand(struct process *p, u64 flags)
 {
 	struct process *me = current->proc;
 
+	spin_assume_held(&p->sighand_lock);
 	if (flags & CLONE_SIGHAND)
 		p->sighand = sighand_share(me);
 	else if (flags & CLONE_CLEAR_SIGHAND)

@@ -33,7 +33,7 @@ static int send_checked(struct process *p, int sig, const struct siginfo *info)
 	return err || !sig ? err : signal_process(p, sig, info);
 }
 
-static int kill_all(int sig, const struct siginfo *info)
+static int kill_all(int sig, const struct siginfo *info) __must_hold(&tasks_lock)
 {
 	int result = -ESRCH;
 
@@ -49,7 +49,7 @@ static int kill_all(int sig, const struct siginfo *info)
 	return result;
 }
 
-static int kill_locked(s32 pid, int sig, const struct siginfo *info)
+static int kill_locked(s32 pid, int sig, const struct siginfo *info) __must_hold(&tasks_lock)
 {
 	struct task *t;
 

@@ -20,7 +20,7 @@
 #define OOM_SCORE_ADJ_MIN (-1000)
 
 /* Frames that the death of p would bring back, as its oom_score_adj weighs them; 0: spare it. */
-static u64 badness(struct process *p)
+static u64 badness(struct process *p) __must_hold(&p->sighand_lock) __must_hold(&tasks_lock)
 {
 	struct mm *mm = process_mm_locked(p);
 	s64 points;

@@ -84,6 +84,7 @@ static void send(struct posix_timer *t)
 {
 	struct siginfo info = {.signo = t->event.signo, .code = SI_TIMER};
 
+	spin_assert_held(&t->proc->sighand_lock);
 	info.timer.tid = t->id;
 	info.timer.value = t->event.value;
 	t->awaited = signal_from_timer(t->proc, t->task, &info);
@@ -95,7 +96,7 @@ void posix_timers_expire(struct process *p)
 {
 	struct posix_timer *t;
 
-	if (list_empty(&p->timers))
+	if (READ_ONCE(p->timers.next) == &p->timers)
 		return;
 	spin_lock(&p->sighand_lock);
 	list_for_each (t, &p->timers, link) {
@@ -108,7 +109,7 @@ void posix_timers_expire(struct process *p)
 }
 
 /* Under p->sighand_lock. */
-static struct posix_timer *find(struct process *p, s32 id)
+static struct posix_timer *find(struct process *p, s32 id) __must_hold(&p->sighand_lock)
 {
 	struct posix_timer *t;
 
@@ -132,6 +133,7 @@ void posix_timer_taken(struct process *p, struct siginfo *info)
 /* Under the lock: t's function does not run any more, and no signal of it is on its way. */
 static void disarm(struct posix_timer *t)
 {
+	spin_assert_held(&t->proc->sighand_lock);
 	ktimer_cancel(&t->timer);
 	atomic_store(&t->fired, false);
 	if (t->awaited)
@@ -143,6 +145,7 @@ static void disarm(struct posix_timer *t)
 static void stop(struct posix_timer *t)
 {
 	disarm(t);
+	spin_assert_held(&t->proc->sighand_lock);
 	list_del(&t->link);
 	t->proc->nr_timers--;
 }
@@ -159,7 +162,7 @@ void posix_timers_end(struct process *p)
 	struct list_head all = LIST_INIT(all);
 	struct posix_timer *t, *tmp;
 
-	if (list_empty(&p->timers))
+	if (READ_ONCE(p->timers.next) == &p->timers)
 		return;
 	spin_lock(&p->sighand_lock);
 	list_for_each_safe (t, tmp, &p->timers, link) {

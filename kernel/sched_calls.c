@@ -44,7 +44,7 @@ static int set_nice(struct task *t, s32 nice)
 }
 
 /* The task of a tid, or the current one for 0. Under tasks_lock. */
-static struct task *of_tid(s32 tid)
+static struct task *of_tid(s32 tid) __must_hold(&tasks_lock)
 {
 	return tid ? task_lookup(tid) : current;
 }
@@ -57,7 +57,7 @@ static bool prio_matches(const struct task *t, int which, s32 who)
 }
 
 /* The next task that `which` and `who` mean, after t, which is NULL at first. Under tasks_lock. */
-static struct task *prio_next(struct task *t, int which, s32 who)
+static struct task *prio_next(struct task *t, int which, s32 who) __must_hold(&tasks_lock)
 {
 	struct process *p = t ? t->proc : process_first();
 	struct list_head *at = t ? t->thread_link.next : p->threads.next;

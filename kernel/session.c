@@ -19,7 +19,7 @@ SYSCALL0(getppid)
 }
 
 /* The process of a task's number, or the current one for 0. Under tasks_lock. */
-static struct process *of_pid(s32 pid)
+static struct process *of_pid(s32 pid) __must_hold(&tasks_lock)
 {
 	struct task *t = pid ? task_lookup(pid) : current;
 
@@ -56,7 +56,7 @@ SYSCALL1(getsid, s32, pid)
 }
 
 /* True where the group has a member in this session. Under tasks_lock. */
-static bool group_in_session(s32 pgid, s32 sid)
+static bool group_in_session(s32 pgid, s32 sid) __must_hold(&tasks_lock)
 {
 	for (struct process *p = process_first(); p; p = process_after(p))
 		if (p->pgid == pgid && p->sid == sid)
@@ -64,7 +64,7 @@ static bool group_in_session(s32 pgid, s32 sid)
 	return false;
 }
 
-static int set_group(s32 pid, s32 pgid)
+static int set_group(s32 pid, s32 pgid) __must_hold(&tasks_lock)
 {
 	struct process *me = current->proc, *p = of_pid(pid);
 
@@ -108,7 +108,7 @@ SYSCALL2(setpgid, s32, pid, s32, pgid)
 	return err;
 }
 
-static bool group_exists(s32 pgid)
+static bool group_exists(s32 pgid) __must_hold(&tasks_lock)
 {
 	for (struct process *p = process_first(); p; p = process_after(p))
 		if (p->pgid == pgid)

@@ -37,7 +37,7 @@ void sigpending_init(struct sigpending *s)
 	list_init(&s->queue);
 }
 
-static void drop_entry(struct process *p, struct sigqueue *q)
+static void drop_entry(struct process *p, struct sigqueue *q) __must_hold(&p->sighand_lock)
 {
 	list_del(&q->link);
 	p->nr_queued--;
@@ -46,6 +46,7 @@ static void drop_entry(struct process *p, struct sigqueue *q)
 
 /* An entry is taken or forgotten: *info has been its. A timer whose signal it was goes on. */
 static void take_entry(struct process *p, struct sigqueue *q, struct siginfo *info)
+    __must_hold(&p->sighand_lock)
 {
 	*info = q->info;
 	drop_entry(p, q);
@@ -54,7 +55,7 @@ static void take_entry(struct process *p, struct sigqueue *q, struct siginfo *in
 }
 
 /* Forgets the pending signals of `mask`. */
-static void forget(struct process *p, struct sigpending *s, u64 mask)
+static void forget(struct process *p, struct sigpending *s, u64 mask) __must_hold(&p->sighand_lock)
 {
 	struct sigqueue *q, *tmp;
 	struct siginfo info;
@@ -72,7 +73,7 @@ void sigpending_flush(struct process *p, struct sigpending *s)
 	forget(p, s, ~0ull);
 }
 
-static void forget_everywhere(struct process *p, u64 mask)
+static void forget_everywhere(struct process *p, u64 mask) __must_hold(&p->sighand_lock)
 {
 	struct task *t;
 
@@ -115,12 +116,12 @@ bool signal_unkillable(const struct process *p)
 	return p == init_process || p->kthread;
 }
 
-static u64 handler_of(const struct process *p, int sig)
+static u64 handler_of(const struct process *p, int sig) __must_hold(&p->sighand_lock)
 {
 	return p->sighand->actions[sig - 1].handler;
 }
 
-static bool ignored(const struct process *p, int sig)
+static bool ignored(const struct process *p, int sig) __must_hold(&p->sighand_lock)
 {
 	u64 handler = handler_of(p, sig);
 
@@ -133,6 +134,7 @@ void signal_recalc(struct task *t)
 {
 	struct process *p = t->proc;
 
+	spin_assert_held(&p->sighand_lock);
 	if (((t->pending.set | p->shared.set) & ~t->blocked) || t->killed || p->stop_sig ||
 	    p->continue_notify)
 		atomic_or(&t->work, WORK_SIGNAL);
@@ -179,6 +181,7 @@ void signal_end_others(struct task *t)
 	struct process *p = t->proc;
 	struct task *other;
 
+	spin_assert_held(&p->sighand_lock);
 	t->stop_taken = false;
 	list_for_each (other, &p->threads, thread_link)
 		if (other != t)
@@ -189,7 +192,7 @@ void signal_end_others(struct task *t)
 		p->stop_left = p->nr_live;
 }
 
-static void resume(struct process *p)
+static void resume(struct process *p) __must_hold(&p->sighand_lock)
 {
 	struct task *t;
 
@@ -217,7 +220,7 @@ bool signal_count_stop(struct process *p)
 }
 
 /* What sending does before anything is pending. False: the signal goes nowhere. */
-static bool prepare(struct process *p, struct task *t, int sig)
+static bool prepare(struct process *p, struct task *t, int sig) __must_hold(&p->sighand_lock)
 {
 	if (p->group_exit || list_empty(&p->threads) || (t && t->exiting))
 		return false;
@@ -236,6 +239,7 @@ static bool prepare(struct process *p, struct task *t, int sig)
 
 /* False: no memory. */
 static bool queue(struct process *p, struct sigpending *s, int sig, const struct siginfo *info)
+    __must_hold(&p->sighand_lock)
 {
 	struct sigqueue *q = slab_alloc(queue_cache);
 
@@ -252,6 +256,7 @@ static bool queue(struct process *p, struct sigpending *s, int sig, const struct
 }
 
 static int enqueue(struct process *p, struct sigpending *s, int sig, const struct siginfo *info)
+    __must_hold(&p->sighand_lock)
 {
 	bool must_queue = sig >= SIGRTMIN && info && info->code != SI_USER, queued = false;
 
@@ -284,7 +289,8 @@ static bool takes(const struct task *t, int sig)
  */
 static bool is_stopped(const struct task *t)
 {
-	return t->stopped || (t->proc->stop_sig && t != current && !READ_ONCE(t->on_cpu));
+	return t->stopped ||
+	       (READ_ONCE(t->proc->stop_sig) && t != current && !READ_ONCE(t->on_cpu));
 }
 
 /* The task that should take a signal of the whole process: the leader if it can, and rather one
@@ -309,6 +315,7 @@ void signal_pass_on(struct task *t, u64 mask)
 	struct process *p = t->proc;
 	struct task *other;
 
+	spin_assert_held(&p->sighand_lock);
 	mask &= p->shared.set;
 	list_for_each (other, &p->threads, thread_link) {
 		if (!mask)
@@ -321,6 +328,7 @@ void signal_pass_on(struct task *t, u64 mask)
 }
 
 static void notify_receiver(struct process *p, struct task *t, int sig)
+    __must_hold(&p->sighand_lock)
 {
 	bool kills;
 
@@ -338,7 +346,7 @@ static void notify_receiver(struct process *p, struct task *t, int sig)
 }
 
 /* sig has become pending. */
-static void tell(struct process *p, struct task *t, int sig)
+static void tell(struct process *p, struct task *t, int sig) __must_hold(&p->sighand_lock)
 {
 	notify_receiver(p, t, sig);
 	if (unlikely(atomic_load(&p->reads_signals)))
@@ -347,6 +355,7 @@ static void tell(struct process *p, struct task *t, int sig)
 
 /* To t, or where that is NULL to any task of p. Under p->sighand_lock. */
 static int send(struct process *p, struct task *t, int sig, const struct siginfo *info)
+    __must_hold(&p->sighand_lock)
 {
 	int err;
 
@@ -498,6 +507,7 @@ static struct sigqueue *find_entry(struct sigpending *s, int sig, bool *more)
 }
 
 static int take_from(struct process *p, struct sigpending *s, u64 wanted, struct siginfo *info)
+    __must_hold(&p->sighand_lock)
 {
 	u64 set = s->set & wanted;
 	struct sigqueue *q;
@@ -522,9 +532,12 @@ static int take_from(struct process *p, struct sigpending *s, u64 wanted, struct
 
 int signal_take(struct task *t, u64 wanted, struct siginfo *info)
 {
-	int sig = take_from(t->proc, &t->pending, wanted, info);
+	struct process *p = t->proc;
+	int sig;
 
-	return sig ? sig : take_from(t->proc, &t->proc->shared, wanted, info);
+	spin_assert_held(&p->sighand_lock);
+	sig = take_from(p, &t->pending, wanted, info);
+	return sig ? sig : take_from(p, &p->shared, wanted, info);
 }
 
 void signal_forget_ignored(struct process *p, int sig)

@@ -86,9 +86,10 @@ void signal_exec(struct sighand *fresh)
 {
 	struct task *t = current;
 	struct process *p = t->proc;
-	struct sighand *old = p->sighand;
+	struct sighand *old;
 
 	spin_lock(&p->sighand_lock);
+	old = p->sighand;
 	p->sighand = fresh;
 	t->altstack_sp = t->altstack_size = t->altstack_flags = 0;
 	spin_unlock(&p->sighand_lock);
@@ -170,7 +171,7 @@ SYSCALL2(rt_sigpending, u8 __user *, set, size_t, size)
 	if (size > SIGSET_SIZE)
 		return -EINVAL;
 	(void)signal_pending(); /* a timer that ran out counts */
-	pending = (t->pending.set | t->proc->shared.set) & t->blocked;
+	pending = (t->pending.set | READ_ONCE(t->proc->shared.set)) & t->blocked;
 	return copy_to_user(set, &pending, size) ? -EFAULT : 0;
 }
 

@@ -16,17 +16,17 @@
 
 #define PID_FIRST_AGAIN 300 /* numbers below are not used a second time */
 #define TASKS_MAX	30000
+#define GUARDED		__guarded_by_global(&tasks_lock)
 
 spinlock_t tasks_lock = SPINLOCK_INIT(LOCK_TASKS);
 struct process *init_process;
 
-/* All under tasks_lock. */
-static struct rb_tree processes;
-static u32 nr_processes;
-static u64 nr_forks;
-static u16 pid_uses[PID_MAX]; /* as tid, group and session: 2 * TASKS_MAX + 1 at most */
-static u32 nr_tids;	      /* taken by pid_alloc() */
-static s32 last_pid = 1;      /* which is init's, whenever it starts */
+static struct rb_tree processes GUARDED;
+static u32 nr_processes GUARDED;
+static u64 nr_forks GUARDED;
+static u16 pid_uses[PID_MAX] GUARDED; /* as tid, group and session: 2 * TASKS_MAX + 1 at most */
+static u32 nr_tids GUARDED;	      /* taken by pid_alloc() */
+static s32 last_pid GUARDED = 1;      /* which is init's, whenever it starts */
 
 static struct slab_cache *process_cache, *task_cache;
 struct process idle_process;
@@ -63,6 +63,8 @@ static void process_setup(struct process *p, struct task *leader)
 	p->refs = 1;
 	p->leader = leader;
 	leader->refs = 2;
+	spin_assume_held(&tasks_lock);
+	spin_assume_held(&p->sighand_lock);
 	leader->proc = p;
 	list_init(&p->children);
 	list_init(&p->sem_undos);
@@ -103,6 +105,8 @@ void process_put(struct process *p)
 {
 	if (atomic_dec(&p->refs))
 		return;
+	spin_assume_held(&tasks_lock);
+	spin_assume_held(&p->sighand_lock);
 	DEBUG_ASSERT(p->reaped || !p->pid);
 	if (p->sighand)
 		sighand_put(p->sighand);
@@ -185,6 +189,7 @@ void process_publish(struct process *p, struct process *parent)
 	nr_processes++;
 	nr_forks++;
 	/* No lock: it is here that others come to know of it. */
+	spin_assume_held(&p->sighand_lock);
 	list_add_tail(&p->threads, &p->leader->thread_link);
 	p->nr_threads = p->nr_live = 1;
 	p->parent = parent;
@@ -438,6 +443,7 @@ void task_init(void)
 	idle_process.kthread = true;
 	idle_sighand.refs = 1;
 	spin_init(&idle_sighand.lock, LOCK_SIGACTION);
+	spin_assume_held(&idle_process.sighand_lock);
 	idle_process.sighand = &idle_sighand;
 	strlcpy(idle_task.comm, "idle", TASK_COMM_LEN);
 	arch_task_adopt(&idle_task);

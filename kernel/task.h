@@ -28,6 +28,8 @@ enum task_state {
 	TASK_DEAD,
 };
 
+extern spinlock_t tasks_lock; /* LOCK_TASKS */
+
 #define TASK_COMM_LEN 16
 #define PID_MAX	      32768 /* pids are below it, as Linux's default has it */
 
@@ -55,8 +57,9 @@ struct task {
 	u32 refs; /* atomic: one till it runs no more, one while it leads its process, others' */
 	struct process *proc;
 	struct list_head thread_link; /* in proc->threads: see there */
-	struct rb_node tid_node;      /* by tid, where it is no leader; under tasks_lock */
-	struct mm *mm;		      /* NULL: a kernel thread. Written under sighand_lock */
+	/* by tid, where it is no leader */
+	struct rb_node tid_node __guarded_by_global(&tasks_lock);
+	struct mm *mm; /* NULL: a kernel thread. Written under sighand_lock */
 	/* Where its faults are resolved: mm, or NULL while it reaches for user memory under a
 	 * spinlock, where what is not there is an error. Its own. */
 	struct mm *fault_mm;
@@ -138,10 +141,12 @@ struct sighand {
 
 struct process {
 	s32 pid, pgid, sid;
-	u32 refs;		 /* atomic */
-	struct rb_node pid_node; /* by pid, under tasks_lock */
-	struct process *parent; /* tasks_lock guards the tree: parent, children, groups, sessions */
-	struct list_head children, sibling;
+	u32 refs;						  /* atomic */
+	struct rb_node pid_node __guarded_by_global(&tasks_lock); /* by pid */
+	/* The tree; tasks_lock guards groups and sessions, too. */
+	struct process *parent __guarded_by_global(&tasks_lock);
+	struct list_head children __guarded_by_global(&tasks_lock);
+	struct list_head sibling __guarded_by_global(&tasks_lock);
 	struct list_head sem_undos; /* what its semaphores get at its end; kernel/ipc/sem.c */
 	/* Tasks that have not ended, and how many. Changed under tasks_lock, sighand_lock and
 	 * threads_lock; read under any of them. */
@@ -150,32 +155,37 @@ struct process {
 	spinlock_t threads_lock; /* LOCK_THREADS, for the timer interrupt: with interrupts off */
 	struct task *leader;	 /* changed by exec, under tasks_lock and sighand_lock */
 	struct waitq child_wait; /* wait4 sleeps here; woken when a child changes */
-	struct tty *tty;	 /* controlling terminal, under tasks_lock */
-	s32 old_pgrp; /* a leader's: held, the foreground group of its terminal that has hung up, or
-			 0. Under tasks_lock. */
+	struct tty *tty __guarded_by_global(&tasks_lock); /* controlling terminal */
+	/* a leader's: held, the foreground group of its terminal that has hung up, or 0 */
+	s32 old_pgrp __guarded_by_global(&tasks_lock);
 
 	spinlock_t sighand_lock; /* sighand, shared, the pending sets of all tasks, and down to
 				    nr_queued */
-	struct sighand *sighand;
-	struct sigpending shared; /* for any task of the process */
-	bool group_exit;	  /* dying: each task ends, and exit_code stands */
-	int exit_code;		  /* as wait4 shows it */
-	u32 nr_live;		  /* tasks that are not exiting */
-	struct task *exec_task;	  /* executes a program as soon as all others have ended */
-	int stop_sig;		  /* stopped by this, or about to be; 0: running */
-	u32 stop_left;		  /* tasks that have yet to stop */
-	bool stop_unseen;	  /* stopped, and wait4 has yet to see it */
-	bool continue_unseen;	  /* continued, and wait4 has yet to see it */
-	int continue_notify;	  /* CLD_: continued, and the parent has yet to be told this */
-	struct list_head timers;  /* struct posix_timer */
-	u32 nr_timers;
-	s32 next_timer; /* its number */
-	u32 nr_queued;	/* signals queued with their siginfo: RLIMIT_SIGPENDING */
+	struct sighand *sighand __guarded_by(&sighand_lock);
+	struct sigpending shared __guarded_by(&sighand_lock); /* for any task of the process */
+	bool group_exit; /* dying: each task ends, and exit_code stands */
+	int exit_code;	 /* as wait4 shows it; set before group_exit, or by the last task */
+	u32 nr_live __guarded_by(&sighand_lock); /* tasks that are not exiting */
+	/* executes a program as soon as all others have ended */
+	struct task *exec_task __guarded_by(&sighand_lock);
+	int stop_sig __guarded_by(&sighand_lock);  /* stopped by this, or about to be; 0: running */
+	u32 stop_left __guarded_by(&sighand_lock); /* tasks that have yet to stop */
+	bool stop_unseen __guarded_by(&sighand_lock); /* stopped, and wait4 has yet to see it */
+	/* continued, and wait4 has yet to see it */
+	bool continue_unseen __guarded_by(&sighand_lock);
+	/* CLD_: continued, and the parent has yet to be told this */
+	int continue_notify __guarded_by(&sighand_lock);
+	struct list_head timers __guarded_by(&sighand_lock); /* struct posix_timer */
+	u32 nr_timers __guarded_by(&sighand_lock);
+	s32 next_timer __guarded_by(&sighand_lock); /* its number */
+	/* signals queued with their siginfo: RLIMIT_SIGPENDING */
+	u32 nr_queued __guarded_by(&sighand_lock);
 
-	bool zombie;   /* under tasks_lock, as are those below */
-	bool reaped;   /* no longer in the table */
-	bool did_exec; /* setpgid by the parent fails from then on */
-	bool dumpable, child_subreaper, no_new_privs;
+	bool zombie __guarded_by_global(&tasks_lock);
+	bool reaped __guarded_by_global(&tasks_lock); /* no longer in the table */
+	/* setpgid by the parent fails from then on */
+	bool did_exec __guarded_by_global(&tasks_lock);
+	bool dumpable, child_subreaper, no_new_privs; /* by tasks_lock, too */
 	bool kthread;
 	bool reads_signals;	 /* has waited for signals by a signalfd. Atomic */
 	bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called. Atomic */
@@ -186,14 +196,13 @@ struct process {
 	struct rlimit rlimits[NR_RLIMITS];
 	struct rusage_counts usage, child_usage; /* of ended threads; of waited-for children */
 	struct ktimer itimer;			 /* ITIMER_REAL */
-	u64 itimer_interval_ns;			 /* its period; 0: once. Under sighand_lock */
+	u64 itimer_interval_ns __guarded_by(&sighand_lock); /* its period; 0: once */
 	struct cpu_itimer itimer_virtual, itimer_prof;
 	bool cpu_limit_passed; /* RLIMIT_CPU; a tick has seen it. Atomic. */
 	u64 xcpu_second;       /* of CPU time: SIGXCPU was sent for it */
 	u64 start_ns;
 };
 
-extern spinlock_t tasks_lock; /* LOCK_TASKS */
 extern struct process *init_process;
 
 /* The task that runs on this CPU; never NULL after boot. */

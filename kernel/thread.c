@@ -66,7 +66,7 @@ struct process *process_of_task(s32 tid)
 	return p;
 }
 
-static void insert(struct task *t)
+static void insert(struct task *t) __must_hold(&tasks_lock)
 {
 	struct rb_node **link = &threads.root, *above = NULL;
 
@@ -78,13 +78,13 @@ static void insert(struct task *t)
 	rb_insert_at(&threads, &t->tid_node, above, link);
 }
 
-static void erase(struct task *t)
+static void erase(struct task *t) __must_hold(&tasks_lock)
 {
 	rb_erase(&threads, &t->tid_node);
 	pid_free(t->tid);
 }
 
-static void add(struct process *p, struct task *t)
+static void add(struct process *p, struct task *t) __must_hold(&p->sighand_lock)
 {
 	u64 flags = spin_lock_irq(&p->threads_lock);
 
@@ -164,7 +164,7 @@ static int start_exec(struct task *t)
 }
 
 /* The leader has ended: t takes its place. */
-static void succeed_leader(struct task *t)
+static void succeed_leader(struct task *t) __must_hold(&tasks_lock)
 {
 	struct process *p = t->proc;
 	struct task *old = p->leader;

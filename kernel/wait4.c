@@ -56,7 +56,7 @@ static void describe(struct wait_request *w, struct process *p, int code, int st
 	rusage_add(&w->usage, &p->child_usage);
 }
 
-static void reap(struct process *parent, struct process *p)
+static void reap(struct process *parent, struct process *p) __must_hold(&tasks_lock)
 {
 	spin_lock(&parent->sighand_lock);
 	rusage_add(&parent->child_usage, &p->usage);
@@ -68,6 +68,7 @@ static void reap(struct process *parent, struct process *p)
 
 /* True where p has something that the request asks for. */
 static bool look_at(struct wait_request *w, struct process *parent, struct process *p)
+    __must_hold(&tasks_lock)
 {
 	bool keep = w->options & WNOWAIT;
 	int sig;

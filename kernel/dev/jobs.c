@@ -48,7 +48,7 @@ void tty_send_signals(struct tty *tty)
 }
 
 /* Puts another group's number, or none, in a place that holds one. Under tasks_lock. */
-static void change_pgrp(s32 *place, s32 pgrp)
+static void change_pgrp(s32 *place, s32 pgrp) __must_hold(&tasks_lock)
 {
 	if (pgrp)
 		pid_hold(pgrp);
@@ -58,7 +58,7 @@ static void change_pgrp(s32 *place, s32 pgrp)
 }
 
 /* Under tasks_lock. */
-static void take_terminal(struct tty *tty)
+static void take_terminal(struct tty *tty) __must_hold(&tasks_lock)
 {
 	struct process *p = current->proc;
 
@@ -69,7 +69,7 @@ static void take_terminal(struct tty *tty)
 }
 
 /* Under tasks_lock: no process of the session has the terminal any more. */
-static void leave_session(struct tty *tty)
+static void leave_session(struct tty *tty) __must_hold(&tasks_lock)
 {
 	for (struct process *p = process_first(); p; p = process_after(p))
 		if (p->tty == tty)
@@ -168,7 +168,7 @@ static long give_up_controlling(struct tty *tty)
 	return 0;
 }
 
-static bool group_in_session(s32 pgrp, s32 sid, bool *exists)
+static bool group_in_session(s32 pgrp, s32 sid, bool *exists) __must_hold(&tasks_lock)
 {
 	*exists = false;
 	for (struct process *p = process_first(); p; p = process_after(p)) {

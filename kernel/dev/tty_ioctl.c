@@ -120,7 +120,7 @@ static long type_char(struct tty *tty, const u8 __user *arg)
 {
 	u8 c;
 
-	if (current->proc->tty != tty && current->cred.euid != 0)
+	if (READ_ONCE(current->proc->tty) != tty && current->cred.euid != 0)
 		return -EPERM;
 	if (get_user(c, arg))
 		return -EFAULT;

@@ -10,7 +10,7 @@ struct task *proc_task(const struct proc_node *n)
 {
 	struct task *t;
 
-	if (n->proc->reaped)
+	if (READ_ONCE(n->proc->reaped))
 		return NULL;
 	if (!n->tid || n->tid == n->proc->leader->tid)
 		return n->proc->leader;
@@ -123,7 +123,7 @@ static void view_task(struct proc_view *v, const struct task *t)
 	v->exit_signal = t->exit_signal;
 }
 
-static void view_process(struct proc_view *v, struct process *p)
+static void view_process(struct proc_view *v, struct process *p) __must_hold(&tasks_lock)
 {
 	v->pid = p->pid;
 	v->pgid = p->pgid;
