@@ -146,7 +146,10 @@ static bool take_from(struct runq *from)
 		runq_place(mine, t);
 		return false;
 	}
-	runq_enqueue(mine, t, t->slice_left_ns ? &mine->fresh : &mine->expired);
+	if (t->rt_priority)
+		realtime_enqueue(mine, t, true);
+	else
+		runq_enqueue(mine, t, t->slice_left_ns ? &mine->fresh : &mine->expired);
 	spin_unlock(&mine->lock);
 	return true;
 }

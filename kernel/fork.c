@@ -111,8 +111,7 @@ static void copy_task(struct task *t, const struct fork_request *r)
 
 	t->cred = from->cred;
 	memcpy(t->comm, from->comm, TASK_COMM_LEN);
-	t->nice = from->nice;
-	t->cpu_mask = atomic_load(&from->cpu_mask);
+	sched_inherit(t, from);
 	t->blocked = from->blocked;
 	t->personality = from->personality;
 	t->policy = from->policy;

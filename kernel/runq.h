@@ -24,6 +24,9 @@ struct runq {
 	/* since when somebody waits for the running task to give way; 0: nobody */
 	u64 resched_ns __guarded_by(&lock);
 	u64 told_ns; /* when this CPU was last reported */
+	/* realtime.c: the second that is counted, what they used of it, whether that was too much */
+	u64 rt_began_ns __guarded_by(&lock), rt_used_ns __guarded_by(&lock);
+	bool rt_throttled __guarded_by(&lock);
 } __aligned(64);
 
 extern struct runq runqs[MAX_CPUS];
@@ -72,11 +75,12 @@ static inline void runq_account(struct runq *rq, struct task *t, u64 now) __must
 		rq->nice_ns += ran;
 }
 
+/* At the end of the queue; or before a task of it, by its run_link. */
 static inline void runq_enqueue(struct runq *rq, struct task *t, struct list_head *queue)
     __must_hold(&rq->lock)
 {
 	if (queue == &rq->expired && !t->slice_left_ns)
-		t->slice_left_ns = sched_slice_ns(t->nice);
+		t->slice_left_ns = sched_slice_ns(t->sched_policy, t->nice);
 	list_add_tail(queue, &t->run_link);
 	t->on_queue = true;
 	atomic_store(&rq->nr_queued, rq->nr_queued + 1);
@@ -99,6 +103,23 @@ void runq_place(struct runq *rq, struct task *t) __releases(&rq->lock);
 
 /* Has rq's CPU come to schedule() soon, idle or not. No queue is locked. */
 void runq_call(struct runq *rq);
+
+/* ---- realtime.c ---- */
+
+/* As runq_enqueue() for one with a real-time priority: behind its equals, or before them. */
+void realtime_enqueue(struct runq *rq, struct task *t, bool behind) __must_hold(&rq->lock);
+/* t, which runs and could go on, does so rather than `next`. */
+bool realtime_keeps(struct runq *rq, const struct task *t, const struct task *next)
+    __must_hold(&rq->lock);
+/* A queue where t would run at once, locked in place of rq; or any that it may be on. */
+struct runq *realtime_choose(struct runq *rq, struct task *t) __releases(&rq->lock);
+/* Counts what they use; true where the running t has to give way. */
+bool realtime_tick(struct runq *rq, const struct task *t, u64 now) __must_hold(&rq->lock);
+
+static inline bool runq_outranks(const struct runq *rq, const struct task *t) __must_hold(&rq->lock)
+{
+	return rq->running == rq->idle || t->rt_priority > rq->running->rt_priority;
+}
 
 /* ---- stop.c ---- */
 

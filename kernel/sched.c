@@ -27,7 +27,8 @@
 #include "arch/clock.h"
 #include "kernel/panic.h"
 
-#define BASE_SLICE_NS (4 * NSEC_PER_MSEC)  /* at nice 0 */
+#define BASE_SLICE_NS (4 * NSEC_PER_MSEC) /* at nice 0 */
+#define RR_SLICE_NS   (100 * NSEC_PER_MSEC)
 #define SAMPLE_NS     (10 * NSEC_PER_MSEC) /* between samples of user or system time */
 #define PREEMPT_RUN_NS \
 	(4 * NSEC_PER_MSEC) /* a task that ran as long gives way to one just woken \
@@ -35,10 +36,14 @@
 
 struct runq runqs[MAX_CPUS];
 
-u64 sched_slice_ns(s32 nice)
+u64 sched_slice_ns(u8 policy, s32 nice)
 {
 	u64 ns = BASE_SLICE_NS;
 
+	if (policy == SCHED_FIFO)
+		return ~0ull;
+	if (policy == SCHED_RR)
+		return RR_SLICE_NS;
 	/* Each step of nice is a quarter more or a fifth less, as Linux weighs it. */
 	for (; nice < 0; nice++)
 		ns += ns / 4;
@@ -69,10 +74,29 @@ static inline void preempt(struct runq *rq, u64 now) __must_hold(&rq->lock)
 		cpu_kick(rq->cpu);
 }
 
+static void __noinline make_realtime_runnable(struct runq *rq, struct task *t)
+    __must_hold(&rq->lock)
+{
+	bool now = runq_outranks(rq, t);
+
+	realtime_enqueue(rq, t, true);
+	if (now)
+		preempt(rq, clock_ns());
+	else if (rq->cpu == cpu_id())
+		arm_slice(rq, clock_ns());
+	else
+		cpu_kick(rq->cpu);
+}
+
 static inline void make_runnable(struct runq *rq, struct task *t) __must_hold(&rq->lock)
 {
-	u64 now = clock_ns();
+	u64 now;
 
+	if (unlikely(t->rt_priority)) {
+		make_realtime_runnable(rq, t);
+		return;
+	}
+	now = clock_ns();
 	runq_enqueue(rq, t, t->slice_left_ns ? &rq->fresh : &rq->expired);
 	if (rq->running == rq->idle ||
 	    (t->slice_left_ns && now >= rq->running->switched_ns + PREEMPT_RUN_NS))
@@ -88,8 +112,11 @@ static inline void make_runnable(struct runq *rq, struct task *t) __must_hold(&r
 static inline void place(struct runq *rq, struct task *t)
     __releases(&rq->lock) __no_lock_analysis /* the lock may become another queue's */
 {
-	if (cpu_count() > 1)
+	if (cpu_count() > 1) {
 		rq = runq_choose(rq, t);
+		if (unlikely(t->rt_priority))
+			rq = realtime_choose(rq, t);
+	}
 	make_runnable(rq, t);
 	spin_unlock(&rq->lock);
 }
@@ -204,6 +231,41 @@ int sched_set_affinity(struct task *t, u64 mask)
 	return 0;
 }
 
+void sched_set_policy(struct task *t, u8 policy, bool reset_on_fork, u8 priority)
+{
+	u64 flags = irq_save();
+	struct runq *rq = runq_lock_of(t);
+	bool queued;
+
+	spin_assert_held(&rq->lock);
+	queued = t->on_queue;
+	if (queued)
+		runq_dequeue(rq, t);
+	t->sched_policy = policy;
+	t->reset_on_fork = reset_on_fork;
+	t->rt_priority = priority;
+	t->slice_left_ns = sched_slice_ns(policy, t->nice);
+	if (queued) {
+		runq_place(rq, t);
+	} else {
+		if (t->on_cpu)
+			preempt(rq, clock_ns());
+		spin_unlock(&rq->lock);
+	}
+	irq_restore(flags);
+}
+
+void sched_inherit(struct task *t,
+		   struct task *from) __no_lock_analysis /* its own, and a new one's */
+{
+	bool reset = from->reset_on_fork;
+
+	t->nice = reset ? max(from->nice, 0) : from->nice;
+	t->sched_policy = reset && from->rt_priority ? SCHED_OTHER : from->sched_policy;
+	t->rt_priority = reset ? 0 : from->rt_priority;
+	t->cpu_mask = atomic_load(&from->cpu_mask);
+}
+
 static struct task *pick(struct runq *rq) __must_hold(&rq->lock)
 {
 	struct list_head *queue = list_empty(&rq->fresh) ? &rq->expired : &rq->fresh;
@@ -214,6 +276,26 @@ static struct task *pick(struct runq *rq) __must_hold(&rq->lock)
 	t = list_first(queue, struct task, run_link);
 	runq_dequeue(rq, t);
 	return t;
+}
+
+/* The same as choose(), where prev has a real-time priority and next is off the queue. */
+static struct task *choose_realtime(struct runq *rq, struct task *prev, struct task *next)
+    __must_hold(&rq->lock)
+{
+	bool behind = !prev->slice_left_ns;
+
+	if (realtime_keeps(rq, prev, next)) {
+		if (behind)
+			prev->slice_left_ns = sched_slice_ns(prev->sched_policy, prev->nice);
+		if (next->rt_priority)
+			realtime_enqueue(rq, next, false);
+		else
+			runq_enqueue(rq, next, next->slice_left_ns ? rq->fresh.next : &rq->expired);
+		return prev;
+	}
+	if (cpu_count() == 1 || !runq_idle_for(prev)) /* else sched_switched() takes it there */
+		realtime_enqueue(rq, prev, behind);
+	return next;
 }
 
 /* Chooses who runs next; prev goes back to the queue where it can still run. */
@@ -227,9 +309,11 @@ static struct task *choose(struct runq *rq, struct task *prev) __must_hold(&rq->
 		return next ? next : rq->idle;
 	if (!next) {
 		if (!prev->slice_left_ns)
-			prev->slice_left_ns = sched_slice_ns(prev->nice);
+			prev->slice_left_ns = sched_slice_ns(prev->sched_policy, prev->nice);
 		return prev;
 	}
+	if (unlikely(prev->rt_priority))
+		return choose_realtime(rq, prev, next);
 	if (cpu_count() > 1 && runq_idle_for(prev)) /* the same */
 		return next;
 	if (!prev->slice_left_ns) {
@@ -346,11 +430,11 @@ void sched_tick(bool user, u64 now)
 			rq->tick_system++;
 		}
 		itimer_tick(t, user, now - t->ticked_ns);
-		t->ticked_ns = now;
-		if (rq->nr_queued && !t->slice_left_ns)
+		if (realtime_tick(rq, t, now) || (rq->nr_queued && !t->slice_left_ns))
 			preempt(rq, now);
 		else
 			arm_slice(rq, now);
+		t->ticked_ns = now;
 	}
 	spin_unlock(&rq->lock);
 	load_tick(now);

@@ -4,6 +4,8 @@
 
 #include "kernel/task.h"
 
+enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE };
+
 #define NICE_MIN (-20)
 #define NICE_MAX 19
 
@@ -23,12 +25,19 @@ void sched_stop_others(void);
 void sched_resume_others(void);
 /* Has each CPU tell the log where it is. */
 void watchdog_show_all(void);
+/*
+ * Its policy, SCHED_RESET_ON_FORK, and real-time priority, 0 for all but SCHED_FIFO and SCHED_RR. Where t is
+ * the current task it may have to give way: cond_resched() is the caller's.
+ */
+void sched_set_policy(struct task *t, u8 policy, bool reset_on_fork, u8 priority);
+/* A new task's, of the one that makes it. */
+void sched_inherit(struct task *t, struct task *from);
 /* sched_yield(2). */
 void sched_give_up(void);
 /* The timer interrupt's part: samples, and ends the time slice. Interrupts are off. */
 void sched_tick(bool user, u64 now);
-/* What one slice of this nice value lasts. */
-u64 sched_slice_ns(s32 nice);
+/* What one slice lasts of a task with this policy and nice value; ~0ull: till it gives up. */
+u64 sched_slice_ns(u8 policy, s32 nice);
 
 struct cpu_times {
 	u64 user_ns, nice_ns, system_ns, idle_ns;

@@ -1,7 +1,7 @@
 /*
- * System calls about scheduling: nice values, and the policies of which there is one, SCHED_OTHER.
- * SCHED_BATCH and SCHED_IDLE are taken as it; real-time policies are refused with EPERM, as to one
- * who may not use them.
+ * System calls about scheduling: nice values, policies (sched(7)), CPUs. SCHED_BATCH and SCHED_IDLE are
+ * remembered, and otherwise taken as SCHED_OTHER; SCHED_DEADLINE is refused with EPERM, as to one who may
+ * not use it. What SCHED_FIFO and SCHED_RR do is in realtime.c.
  */
 #include "kernel/process.h"
 
@@ -11,15 +11,6 @@
 #include "kernel/syscalls.h"
 
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
-
-enum {
-	SCHED_OTHER = 0,
-	SCHED_FIFO = 1,
-	SCHED_RR = 2,
-	SCHED_BATCH = 3,
-	SCHED_IDLE = 5,
-	SCHED_DEADLINE = 6
-};
 
 #define SCHED_RESET_ON_FORK 0x40000000
 #define RT_PRIORITY_MAX	    99
@@ -111,100 +102,182 @@ SYSCALL2(getpriority, int, which, s32, who)
 	return result;
 }
 
-/* The nice value of this task, or -ESRCH where there is none. */
-static int check_pid(s32 pid, s32 *nice)
+/* The task of this number, the current one for 0, referenced; or an errno. */
+static struct task *task_of(s32 tid)
 {
-	struct task *t;
+	struct task *t = current;
 
-	if (pid < 0)
-		return -EINVAL;
-	spin_lock(&tasks_lock);
-	t = of_tid(pid);
-	if (t)
-		*nice = t->nice;
-	spin_unlock(&tasks_lock);
-	return t ? 0 : -ESRCH;
+	if (tid < 0)
+		return ERR_PTR(-EINVAL);
+	if (!tid)
+		task_get(t);
+	else
+		t = task_find(tid);
+	return t ? t : ERR_PTR(-ESRCH);
 }
 
-SYSCALL1(sched_getscheduler, s32, pid)
-{
-	s32 nice;
+/* ---- policies ---- */
 
-	return check_pid(pid, &nice);
+/* What is asked for, or is so. */
+struct policy {
+	int policy; /* -1: as it is */
+	bool reset_on_fork;
+	s32 priority;
+	s32 nice; /* NICE_MAX + 1: as it is */
+};
+
+static bool is_realtime(int policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+static void get_policy(const struct task *t, struct policy *p)
+{
+	p->policy = READ_ONCE(t->sched_policy);
+	p->reset_on_fork = READ_ONCE(t->reset_on_fork);
+	p->priority = READ_ONCE(t->rt_priority);
+	p->nice = t->nice;
+}
+
+static int policy_of(s32 tid, struct policy *p)
+{
+	struct task *t = task_of(tid);
+
+	if (IS_ERR(t))
+		return (int)PTR_ERR(t);
+	get_policy(t, p);
+	task_put(t);
+	return 0;
 }
 
 static int check_policy(int policy, s32 priority)
 {
-	switch (policy & ~SCHED_RESET_ON_FORK) {
-	case SCHED_OTHER:
-	case SCHED_BATCH:
-	case SCHED_IDLE:
-		return priority ? -EINVAL : 0;
-	case SCHED_FIFO:
-	case SCHED_RR:
-		return priority < 1 || priority > RT_PRIORITY_MAX ? -EINVAL : -EPERM;
-	case SCHED_DEADLINE:
-		return -EPERM;
-	default:
+	if (policy < SCHED_OTHER || policy > SCHED_DEADLINE || policy == SCHED_IDLE - 1)
 		return -EINVAL;
+	if (priority < 0 || priority > RT_PRIORITY_MAX || is_realtime(policy) != (priority != 0))
+		return -EINVAL;
+	return policy == SCHED_DEADLINE ? -EPERM : 0;
+}
+
+/* What one who is not root may change, as Linux's user_check_sched_setscheduler() decides. */
+static int policy_permitted(const struct task *t, const struct policy *is, const struct policy *to)
+{
+	u64 most = t->proc->rlimits[RLIMIT_RTPRIO].cur;
+
+	if (!current->cred.euid)
+		return 0;
+	if (is_realtime(to->policy) && ((to->policy != is->policy && !most) ||
+					(to->priority > is->priority && (u64)to->priority > most)))
+		return -EPERM;
+	if (is->policy == SCHED_IDLE && to->policy != SCHED_IDLE &&
+	    (u64)(20 - t->nice) > t->proc->rlimits[RLIMIT_NICE].cur)
+		return -EPERM;
+	if (current->cred.euid != t->cred.uid && current->cred.euid != t->cred.euid)
+		return -EPERM;
+	return is->reset_on_fork && !to->reset_on_fork ? -EPERM : 0;
+}
+
+/* Under tasks_lock, which orders those who change it at once. */
+static int change_policy(struct task *t, struct policy to)
+{
+	struct policy is;
+	int err;
+
+	get_policy(t, &is);
+	if (to.policy < 0) {
+		to.policy = is.policy;
+		to.reset_on_fork = is.reset_on_fork;
 	}
+	err = check_policy(to.policy, to.priority);
+	if (!err)
+		err = policy_permitted(t, &is, &to);
+	if (!err && to.nice <= NICE_MAX)
+		err = set_nice(t, to.nice) ? -EPERM : 0;
+	if (!err)
+		sched_set_policy(t, (u8)to.policy, to.reset_on_fork, (u8)to.priority);
+	return err;
+}
+
+static int set_policy(s32 tid, struct policy to)
+{
+	struct task *t = task_of(tid);
+	int err;
+
+	if (IS_ERR(t))
+		return (int)PTR_ERR(t);
+	spin_lock(&tasks_lock);
+	err = change_policy(t, to);
+	spin_unlock(&tasks_lock);
+	task_put(t);
+	cond_resched();
+	return err;
+}
+
+SYSCALL1(sched_getscheduler, s32, pid)
+{
+	struct policy p = {0};
+	int err = policy_of(pid, &p);
+
+	return err ? err : p.policy | (p.reset_on_fork ? SCHED_RESET_ON_FORK : 0);
 }
 
 SYSCALL3(sched_setscheduler, s32, pid, int, policy, const s32 __user *, param)
 {
-	s32 priority, nice;
-	int err;
+	struct policy p = {policy & ~SCHED_RESET_ON_FORK, policy & SCHED_RESET_ON_FORK, 0,
+			   NICE_MAX + 1};
 
 	if (!param || policy < 0 || pid < 0)
 		return -EINVAL;
-	if (get_user(priority, param))
+	if (get_user(p.priority, param))
 		return -EFAULT;
-	err = check_pid(pid, &nice);
-	return err ? err : check_policy(policy, priority);
+	/* It has no deadline to give. */
+	return p.policy == SCHED_DEADLINE ? -EINVAL : set_policy(pid, p);
 }
 
 SYSCALL2(sched_setparam, s32, pid, const s32 __user *, param)
 {
-	s32 priority, nice;
-	int err;
+	struct policy p = {.policy = -1, .nice = NICE_MAX + 1};
 
 	if (!param || pid < 0)
 		return -EINVAL;
-	if (get_user(priority, param))
+	if (get_user(p.priority, param))
 		return -EFAULT;
-	err = check_pid(pid, &nice);
-	return err ? err : check_policy(SCHED_OTHER, priority);
+	return set_policy(pid, p);
 }
 
 SYSCALL2(sched_getparam, s32, pid, s32 __user *, param)
 {
-	s32 nice;
-	int err = param ? check_pid(pid, &nice) : -EINVAL;
+	struct policy p;
+	int err = param ? policy_of(pid, &p) : -EINVAL;
 
-	return err ? err : put_user(0, param);
+	return err ? err : put_user(p.priority, param);
 }
 
 SYSCALL1(sched_get_priority_max, int, policy)
 {
-	if (policy == SCHED_FIFO || policy == SCHED_RR)
+	if (is_realtime(policy))
 		return RT_PRIORITY_MAX;
 	return check_policy(policy, 0) == -EINVAL ? -EINVAL : 0;
 }
 
 SYSCALL1(sched_get_priority_min, int, policy)
 {
-	if (policy == SCHED_FIFO || policy == SCHED_RR)
+	if (is_realtime(policy))
 		return 1;
 	return check_policy(policy, 0) == -EINVAL ? -EINVAL : 0;
 }
 
 SYSCALL2(sched_rr_get_interval, s32, pid, struct timespec __user *, to)
 {
-	s32 nice;
-	int err = check_pid(pid, &nice);
+	struct policy p = {0};
+	int err = policy_of(pid, &p);
 
-	return err ? err : timespec_put(to, sched_slice_ns(nice));
+	if (err)
+		return err;
+	return timespec_put(to, p.policy == SCHED_FIFO ? 0 : sched_slice_ns((u8)p.policy, p.nice));
 }
+
+#define SCHED_FLAG_RESET_ON_FORK 1u
 
 struct sched_attr {
 	u32 size, policy;
@@ -217,22 +290,25 @@ struct sched_attr {
 SYSCALL4(sched_getattr, s32, pid, struct sched_attr __user *, to, u32, size, u32, flags)
 {
 	struct sched_attr a = {.size = sizeof(a)};
+	struct policy p = {0};
 	int err;
 
 	if (!to || pid < 0 || size < sizeof(a) || size > PAGE_SIZE || flags)
 		return -EINVAL;
-	err = check_pid(pid, &a.nice);
+	err = policy_of(pid, &p);
 	if (err)
 		return err;
+	a.policy = (u32)p.policy;
+	a.flags = p.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
+	a.nice = is_realtime(p.policy) ? 0 : p.nice;
+	a.priority = (u32)p.priority;
 	return copy_to_user(to, &a, sizeof(a)) ? -EFAULT : 0;
 }
 
 SYSCALL3(sched_setattr, s32, pid, const struct sched_attr __user *, from, u32, flags)
 {
 	struct sched_attr a;
-	struct task *t;
-	s32 nice;
-	int err;
+	struct policy p;
 
 	if (!from || pid < 0 || flags)
 		return -EINVAL;
@@ -240,17 +316,17 @@ SYSCALL3(sched_setattr, s32, pid, const struct sched_attr __user *, from, u32, f
 		return -EFAULT;
 	if (a.size < sizeof(a))
 		return a.size ? -E2BIG : -EINVAL;
-	err = check_pid(pid, &nice);
-	if (!err)
-		err = check_policy((int)a.policy, (s32)a.priority);
-	if (err)
-		return err;
-	spin_lock(&tasks_lock);
-	t = of_tid(pid);
-	err = t ? set_nice(t, max(min(a.nice, NICE_MAX), NICE_MIN)) : -ESRCH;
-	spin_unlock(&tasks_lock);
-	return err;
+	if (a.flags & ~(u64)SCHED_FLAG_RESET_ON_FORK || a.policy > SCHED_DEADLINE ||
+	    a.priority > RT_PRIORITY_MAX)
+		return -EINVAL;
+	p = (struct policy){(int)a.policy, a.flags & SCHED_FLAG_RESET_ON_FORK, (s32)a.priority,
+			    NICE_MAX + 1};
+	if (!is_realtime(p.policy))
+		p.nice = max(min(a.nice, NICE_MAX), NICE_MIN);
+	return set_policy(pid, p);
 }
+
+/* ---- CPUs ---- */
 
 /* CPUs that there are, as a mask. */
 static u64 possible_cpus(void)
@@ -266,26 +342,17 @@ static int affinity_permitted(const struct task *t)
 	return me->euid && me->euid != it->uid && me->euid != it->euid ? -EPERM : 0;
 }
 
-/* The task of this number, the current one for 0, referenced; or NULL. */
-static struct task *task_of(s32 tid)
-{
-	if (tid)
-		return task_find(tid);
-	task_get(current);
-	return current;
-}
-
 SYSCALL3(sched_getaffinity, s32, tid, u32, size, u64 __user *, to)
 {
 	struct task *t;
 	u64 mask;
 
 	/* In bits, as Linux counts: a mask that has no room for the last CPU is refused. */
-	if (size * 8 < cpu_count() || size % sizeof(mask) || tid < 0)
+	if (size * 8 < cpu_count() || size % sizeof(mask))
 		return -EINVAL;
 	t = task_of(tid);
-	if (!t)
-		return -ESRCH;
+	if (IS_ERR(t))
+		return PTR_ERR(t);
 	mask = atomic_load(&t->cpu_mask) & possible_cpus();
 	task_put(t);
 	return copy_to_user(to, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
@@ -299,11 +366,9 @@ SYSCALL3(sched_setaffinity, s32, tid, u32, size, const u64 __user *, from)
 
 	if (copy_from_user(&mask, from, min(size, (u32)sizeof(mask))))
 		return -EFAULT;
-	if (tid < 0)
-		return -ESRCH;
-	t = task_of(tid);
-	if (!t)
-		return -ESRCH;
+	t = tid < 0 ? ERR_PTR(-ESRCH) : task_of(tid);
+	if (IS_ERR(t))
+		return (int)PTR_ERR(t);
 	err = affinity_permitted(t);
 	if (!err)
 		err = sched_set_affinity(t, mask);
@@ -325,9 +390,9 @@ enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_WHO_USER = 3 };
  */
 SYSCALL2(ioprio_get, int, which, s32, who)
 {
-	s32 nice;
+	struct policy p;
 
 	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
 		return -EINVAL;
-	return which == IOPRIO_WHO_PROCESS ? check_pid(who, &nice) : 0;
+	return which == IOPRIO_WHO_PROCESS ? policy_of(who, &p) : 0;
 }

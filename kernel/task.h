@@ -73,6 +73,9 @@ struct task {
 	u32 cpu;  /* atomic */
 	s32 nice; /* written under tasks_lock, read at will */
 	bool on_cpu __guarded, on_queue __guarded;
+	u8 sched_policy __guarded;    /* SCHED_ */
+	u8 rt_priority __guarded;     /* 1 to 99: SCHED_FIFO and SCHED_RR, see realtime.c; else 0 */
+	bool reset_on_fork __guarded; /* its children get neither that nor a better nice value */
 	u64 slice_left_ns __guarded;
 	u64 run_start_ns __guarded; /* accounted for up to here */
 	u64 switched_ns __guarded;  /* got the CPU at this time */

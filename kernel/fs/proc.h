@@ -107,6 +107,7 @@ struct proc_view {
 	char comm[TASK_COMM_LEN];
 	struct cred cred;
 	s32 nice;
+	u8 sched_policy, rt_priority;
 	u32 cpu, nr_threads;
 	struct rusage_counts usage; /* of all the process's tasks, ended ones included; or of one */
 	struct rusage_counts child_usage;

@@ -39,7 +39,8 @@ static void show_stat_addresses(struct seq *s, const struct mm *mm, bool allowed
 static void show_stat_tail(struct seq *s, const struct mm *mm, const struct proc_view *v,
 			   bool allowed)
 {
-	seq_printf(s, " %d %u 0 0 0 0 0", v->exit_signal, v->cpu);
+	seq_printf(s, " %d %u %u %u 0 0 0", v->exit_signal, v->cpu, v->rt_priority,
+		   v->sched_policy);
 	if (mm && allowed)
 		seq_printf(s, " %lu %lu %lu %lu %lu %lu %lu", mm->data_start, mm->data_end,
 			   mm->brk_start, mm->arg_start, mm->arg_end, mm->env_start, mm->env_end);
@@ -72,7 +73,8 @@ int proc_show_stat(struct seq *s, void *arg)
 	seq_printf(s, " %lu %lu %lu %lu", proc_ticks(v.usage.utime_ns),
 		   proc_ticks(v.usage.stime_ns), proc_ticks(v.child_usage.utime_ns),
 		   proc_ticks(v.child_usage.stime_ns));
-	seq_printf(s, " %d %d %u 0 %lu", 20 + v.nice, v.nice, v.nr_threads, proc_ticks(v.start_ns));
+	seq_printf(s, " %d %d %u 0 %lu", v.rt_priority ? -1 - v.rt_priority : 20 + v.nice, v.nice,
+		   v.nr_threads, proc_ticks(v.start_ns));
 	seq_printf(s, " %lu %lu %lu", mm ? READ_ONCE(mm->total_pages) << PAGE_SHIFT : 0,
 		   mm ? mm_rss(mm) : 0, v.rlimits[RLIMIT_RSS].cur);
 	show_stat_addresses(s, mm, allowed);

@@ -116,6 +116,8 @@ static void view_task(struct proc_view *v, const struct task *t)
 	v->comm[TASK_COMM_LEN - 1] = '\0';
 	v->cred = t->cred;
 	v->nice = t->nice;
+	v->sched_policy = READ_ONCE(t->sched_policy);
+	v->rt_priority = READ_ONCE(t->rt_priority);
 	v->cpu = t->cpu;
 	v->start_ns = t->start_ns;
 	v->cpu_mask = t->cpu_mask;
