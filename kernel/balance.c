@@ -149,7 +149,7 @@ static bool take_from(struct runq *from)
 	if (t->rt_priority)
 		realtime_enqueue(mine, t, true);
 	else
-		runq_enqueue(mine, t, t->slice_left_ns ? &mine->fresh : &mine->expired);
+		runq_enqueue(mine, t, t->slice_left_ns > 0 ? &mine->fresh : &mine->expired);
 	spin_unlock(&mine->lock);
 	return true;
 }

@@ -19,8 +19,8 @@ void realtime_enqueue(struct runq *rq, struct task *t, bool behind)
 {
 	struct list_head *at;
 
-	if (!t->slice_left_ns)
-		t->slice_left_ns = sched_slice_ns(t->sched_policy, t->nice);
+	if (t->slice_left_ns <= 0)
+		t->slice_left_ns = (s64)sched_slice_ns(t->sched_policy, t->nice);
 	if (rq->rt_throttled) {
 		runq_enqueue(rq, t, &rq->expired);
 		return;
@@ -39,7 +39,7 @@ bool realtime_keeps(struct runq *rq, const struct task *t, const struct task *ne
 	if (rq->rt_throttled)
 		return false;
 	return t->rt_priority > next->rt_priority ||
-	       (t->rt_priority == next->rt_priority && t->slice_left_ns);
+	       (t->rt_priority == next->rt_priority && t->slice_left_ns > 0);
 }
 
 struct runq *realtime_choose(struct runq *rq, struct task *t) __no_lock_analysis /* returns it */

@@ -3,6 +3,9 @@
 
 #include "kernel/process.h"
 
+/* How many slices a task may be behind. */
+#define DEBT_SLICES 16
+
 /* Run queue of one CPU. */
 struct runq {
 	spinlock_t lock; /* and the scheduler's fields of its tasks */
@@ -69,18 +72,26 @@ static inline void runq_account(struct runq *rq, struct task *t, u64 now) __must
 		return;
 	}
 	t->usage.stime_ns += ran;
-	t->slice_left_ns -= min(ran, t->slice_left_ns);
+	t->slice_left_ns -= (s64)ran;
 	rq->busy_ns += ran;
 	if (t->nice > 0)
 		rq->nice_ns += ran;
+}
+
+/* A further slice, less what it has had beyond the last one, as far as that is remembered. */
+static inline void runq_add_slice(struct task *t) __no_lock_analysis /* the lock of its queue */
+{
+	s64 slice = (s64)sched_slice_ns(t->sched_policy, t->nice);
+
+	t->slice_left_ns = max(t->slice_left_ns, -DEBT_SLICES * slice) + slice;
 }
 
 /* At the end of the queue; or before a task of it, by its run_link. */
 static inline void runq_enqueue(struct runq *rq, struct task *t, struct list_head *queue)
     __must_hold(&rq->lock)
 {
-	if (queue == &rq->expired && !t->slice_left_ns)
-		t->slice_left_ns = sched_slice_ns(t->sched_policy, t->nice);
+	if (queue == &rq->expired && t->slice_left_ns <= 0)
+		runq_add_slice(t);
 	list_add_tail(queue, &t->run_link);
 	t->on_queue = true;
 	atomic_store(&rq->nr_queued, rq->nr_queued + 1);

@@ -11,6 +11,10 @@
  *	preempted	front of expired		the task that preempted it
  *	woken		back of fresh; back of expired where its slice is over
  *
+ * The end of a slice may come late, above all where the machine's host is busy: what a task has had beyond
+ * it is taken off its next ones, and it is passed over while nothing is left of them. So late ends favour
+ * nobody, and least of all those with short slices.
+ *
  * A virtual-time tree was rejected: it costs more at each switch, and for tasks of equal weight it
  * does the same.
  *
@@ -41,7 +45,7 @@ u64 sched_slice_ns(u8 policy, s32 nice)
 	u64 ns = BASE_SLICE_NS;
 
 	if (policy == SCHED_FIFO)
-		return ~0ull;
+		return ~0ull >> 1;
 	if (policy == SCHED_RR)
 		return RR_SLICE_NS;
 	/* Each step of nice is a quarter more or a fifth less, as Linux weighs it. */
@@ -59,10 +63,9 @@ static void arm_slice(struct runq *rq, u64 now) __must_hold(&rq->lock)
 
 	if (t == rq->idle)
 		return;
-	if (rq->nr_queued)
-		timer_need(now + min(t->slice_left_ns, SAMPLE_NS));
-	else
-		timer_need(now + SAMPLE_NS);
+	/* Over already: at once. */
+	timer_need(now +
+		   (u64)(rq->nr_queued ? min(t->slice_left_ns, (s64)SAMPLE_NS) : (s64)SAMPLE_NS));
 }
 
 static inline void preempt(struct runq *rq, u64 now) __must_hold(&rq->lock)
@@ -97,9 +100,9 @@ static inline void make_runnable(struct runq *rq, struct task *t) __must_hold(&r
 		return;
 	}
 	now = clock_ns();
-	runq_enqueue(rq, t, t->slice_left_ns ? &rq->fresh : &rq->expired);
+	runq_enqueue(rq, t, t->slice_left_ns > 0 ? &rq->fresh : &rq->expired);
 	if (rq->running == rq->idle ||
-	    (t->slice_left_ns && now >= rq->running->switched_ns + PREEMPT_RUN_NS))
+	    (t->slice_left_ns > 0 && now >= rq->running->switched_ns + PREEMPT_RUN_NS))
 		preempt(rq, now);
 	else if (rq->nr_queued != 1)
 		return;
@@ -244,7 +247,7 @@ void sched_set_policy(struct task *t, u8 policy, bool reset_on_fork, u8 priority
 	t->sched_policy = policy;
 	t->reset_on_fork = reset_on_fork;
 	t->rt_priority = priority;
-	t->slice_left_ns = sched_slice_ns(policy, t->nice);
+	t->slice_left_ns = (s64)sched_slice_ns(policy, t->nice);
 	if (queued) {
 		runq_place(rq, t);
 	} else {
@@ -266,31 +269,49 @@ void sched_inherit(struct task *t,
 	t->cpu_mask = atomic_load(&from->cpu_mask);
 }
 
-static struct task *pick(struct runq *rq) __must_hold(&rq->lock)
+/* The first of `expired` that is not behind: who is waits for its next slice. */
+static struct task *__noinline first_due(struct runq *rq) __must_hold(&rq->lock)
 {
-	struct list_head *queue = list_empty(&rq->fresh) ? &rq->expired : &rq->fresh;
+	struct task *t = list_first(&rq->expired, struct task, run_link);
+
+	while (unlikely(t->slice_left_ns <= 0)) {
+		list_del(&t->run_link);
+		list_add_tail(&rq->expired, &t->run_link);
+		runq_add_slice(t);
+		t = list_first(&rq->expired, struct task, run_link);
+	}
+	return t;
+}
+
+static inline struct task *pick(struct runq *rq) __must_hold(&rq->lock)
+{
 	struct task *t;
 
-	if (list_empty(queue))
+	if (!list_empty(&rq->fresh))
+		t = list_first(&rq->fresh, struct task, run_link);
+	else if (!list_empty(&rq->expired))
+		t = first_due(rq);
+	else
 		return NULL;
-	t = list_first(queue, struct task, run_link);
 	runq_dequeue(rq, t);
 	return t;
 }
 
-/* The same as choose(), where prev has a real-time priority and next is off the queue. */
-static struct task *choose_realtime(struct runq *rq, struct task *prev, struct task *next)
+/* The same as choose(), where prev has a real-time priority, and others wait. */
+static struct task *__noinline choose_realtime(struct runq *rq, struct task *prev)
     __must_hold(&rq->lock)
 {
-	bool behind = !prev->slice_left_ns;
+	bool behind = prev->slice_left_ns <= 0;
+	struct task *next = pick(rq);
 
 	if (realtime_keeps(rq, prev, next)) {
 		if (behind)
-			prev->slice_left_ns = sched_slice_ns(prev->sched_policy, prev->nice);
+			runq_add_slice(prev);
 		if (next->rt_priority)
 			realtime_enqueue(rq, next, false);
 		else
-			runq_enqueue(rq, next, next->slice_left_ns ? rq->fresh.next : &rq->expired);
+			runq_enqueue(rq, next,
+				     next->slice_left_ns > 0 ? rq->fresh.next : &rq->expired);
 		return prev;
 	}
 	if (cpu_count() == 1 || !runq_idle_for(prev)) /* else sched_switched() takes it there */
@@ -298,32 +319,40 @@ static struct task *choose_realtime(struct runq *rq, struct task *prev, struct t
 	return next;
 }
 
-/* Chooses who runs next; prev goes back to the queue where it can still run. */
-static struct task *choose(struct runq *rq, struct task *prev) __must_hold(&rq->lock)
+/* The same, where prev can go on and others wait. */
+static struct task *__noinline choose_among(struct runq *rq, struct task *prev)
+    __must_hold(&rq->lock)
 {
-	struct task *next = pick(rq);
-
-	if (atomic_load(&prev->state) != TASK_RUNNING || prev == rq->idle)
-		return next ? next : rq->idle;
-	if (unlikely(!runq_allows(rq, prev))) /* sched_switched() takes it elsewhere */
-		return next ? next : rq->idle;
-	if (!next) {
-		if (!prev->slice_left_ns)
-			prev->slice_left_ns = sched_slice_ns(prev->sched_policy, prev->nice);
-		return prev;
-	}
-	if (unlikely(prev->rt_priority))
-		return choose_realtime(rq, prev, next);
-	if (cpu_count() > 1 && runq_idle_for(prev)) /* the same */
-		return next;
-	if (!prev->slice_left_ns) {
+	if (cpu_count() > 1 && runq_idle_for(prev)) /* sched_switched() takes it there */
+		return pick(rq);
+	if (prev->slice_left_ns <= 0) {
 		runq_enqueue(rq, prev, &rq->expired);
 	} else {
 		list_add(&rq->expired, &prev->run_link);
 		prev->on_queue = true;
 		atomic_store(&rq->nr_queued, rq->nr_queued + 1);
 	}
-	return next;
+	return pick(rq);
+}
+
+/* Chooses who runs next; prev goes back to the queue where it can still run. */
+static struct task *choose(struct runq *rq, struct task *prev) __must_hold(&rq->lock)
+{
+	struct task *next;
+
+	if (atomic_load(&prev->state) != TASK_RUNNING || prev == rq->idle ||
+	    unlikely(!runq_allows(rq, prev))) { /* sched_switched() takes it elsewhere */
+		next = pick(rq);
+		return next ? next : rq->idle;
+	}
+	if (!rq->nr_queued) {
+		if (prev->slice_left_ns <= 0)
+			prev->slice_left_ns = (s64)sched_slice_ns(prev->sched_policy, prev->nice);
+		return prev;
+	}
+	if (unlikely(prev->rt_priority))
+		return choose_realtime(rq, prev);
+	return choose_among(rq, prev);
 }
 
 static void switch_to(struct runq *rq, struct task *prev, struct task *next, u64 now)
@@ -408,7 +437,7 @@ void sched_give_up(void)
 	struct runq *rq = this_runq();
 	u64 flags = spin_lock_irq(&rq->lock);
 
-	current->slice_left_ns = 0;
+	current->slice_left_ns = min(current->slice_left_ns, 0ll);
 	spin_unlock_irq(&rq->lock, flags);
 	schedule();
 }
@@ -422,6 +451,9 @@ void sched_tick(bool user, u64 now)
 	spin_lock(&rq->lock);
 	runq_account(rq, t, now);
 	if (busy) {
+		/* Nobody else wanted what it had beyond its slice. */
+		if (!rq->nr_queued)
+			t->slice_left_ns = max(t->slice_left_ns, 0ll);
 		if (user) {
 			t->tick_user++;
 			rq->tick_user++;
@@ -430,7 +462,7 @@ void sched_tick(bool user, u64 now)
 			rq->tick_system++;
 		}
 		itimer_tick(t, user, now - t->ticked_ns);
-		if (realtime_tick(rq, t, now) || (rq->nr_queued && !t->slice_left_ns))
+		if (realtime_tick(rq, t, now) || (rq->nr_queued && t->slice_left_ns <= 0))
 			preempt(rq, now);
 		else
 			arm_slice(rq, now);

@@ -36,7 +36,7 @@ void sched_inherit(struct task *t, struct task *from);
 void sched_give_up(void);
 /* The timer interrupt's part: samples, and ends the time slice. Interrupts are off. */
 void sched_tick(bool user, u64 now);
-/* What one slice lasts of a task with this policy and nice value; ~0ull: till it gives up. */
+/* What one slice lasts of a task with this policy and nice value; very long: till it gives up. */
 u64 sched_slice_ns(u8 policy, s32 nice);
 
 struct cpu_times {

@@ -76,9 +76,9 @@ struct task {
 	u8 sched_policy __guarded;    /* SCHED_ */
 	u8 rt_priority __guarded;     /* 1 to 99: SCHED_FIFO and SCHED_RR, see realtime.c; else 0 */
 	bool reset_on_fork __guarded; /* its children get neither that nor a better nice value */
-	u64 slice_left_ns __guarded;
-	u64 run_start_ns __guarded; /* accounted for up to here */
-	u64 switched_ns __guarded;  /* got the CPU at this time */
+	s64 slice_left_ns __guarded;  /* below 0: it has had more than its due */
+	u64 run_start_ns __guarded;   /* accounted for up to here */
+	u64 switched_ns __guarded;    /* got the CPU at this time */
 	u64 ticked_ns __guarded; /* was found running by the timer at this time, or got the CPU */
 	u64 cpu_mask;		 /* atomic */
 	/* timer ticks that found it in user mode, in the kernel */

@@ -73,8 +73,8 @@ TEST(nice_gives_less)
 
 	race(2, values, 1500, n);
 	say("# %ld to %ld", n[0], n[1]);
-	CHECK(n[0] > n[1] * 3 / 2); /* 9 to 1 on a quiet host */
-	CHECK(n[1] > 0);	    /* and yet does not starve */
+	CHECK(n[0] > n[1] * 5); /* 9 to 1, however late a slice ends */
+	CHECK(n[1] > 0);	/* and yet does not starve */
 }
 
 /* On the host's time only most sleeps can be vouched for: it is late with some of them itself. */
