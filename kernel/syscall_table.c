@@ -282,7 +282,7 @@
 	X(269, faccessat) \
 	X(270, pselect6) \
 	X(271, ppoll) \
-	ABSENT(272, unshare) \
+	X(272, unshare) \
 	X(273, set_robust_list) \
 	X(274, get_robust_list) \
 	X(275, splice) \

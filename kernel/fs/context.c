@@ -2,8 +2,8 @@
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
 #include "kernel/lib/string.h"
+#include "kernel/process.h"
 #include "kernel/syscalls.h"
-#include "kernel/task.h"
 #include "mm/alloc.h"
 
 struct fs_context *fs_context_new(const struct path *root)
@@ -52,6 +52,17 @@ void fs_context_put(struct fs_context *fs)
 	path_put(&fs->root);
 	path_put(&fs->cwd);
 	kfree(fs);
+}
+
+void fs_context_use(struct fs_context *fs)
+{
+	struct fs_context *old = current->fs;
+
+	/* /proc looks at it with this held. */
+	spin_lock(&current->proc->sighand_lock);
+	current->fs = fs;
+	spin_unlock(&current->proc->sighand_lock);
+	fs_context_put(old);
 }
 
 void fs_context_root(struct fs_context *fs, struct path *out)

@@ -249,6 +249,11 @@ static int unshare(struct fd_room *room)
 	return 0;
 }
 
+int fd_table_unshare(void)
+{
+	return is_shared(current->files) ? unshare(&(struct fd_room){0}) : 0;
+}
+
 static bool has_cloexec(const struct fd_array *a)
 {
 	for (u32 w = 0; w < a->size / 64; w++)
@@ -487,15 +492,13 @@ SYSCALL1(close, s32, fd)
 
 SYSCALL3(close_range, u32, first, u32, last, u32, flags)
 {
-	struct fd_table *t = current->files;
+	struct fd_table *t;
 
 	if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last)
 		return -EINVAL;
-	if ((flags & CLOSE_RANGE_UNSHARE) && is_shared(t)) {
-		if (unshare(&(struct fd_room){0}))
-			return -ENOMEM;
-		t = current->files;
-	}
+	if ((flags & CLOSE_RANGE_UNSHARE) && fd_table_unshare())
+		return -ENOMEM;
+	t = current->files;
 	for (u64 fd = first; fd <= last && fd < fd_table_size(t); fd++) {
 		int err =
 		    flags & CLOSE_RANGE_CLOEXEC ? fd_set_cloexec((s32)fd, true) : fd_close((s32)fd);

@@ -375,6 +375,8 @@ struct fd_table *fd_table_new(void);		    /* an empty one; NULL: no memory */
 struct fd_table *fd_table_fork(struct fd_table *t); /* as good as a copy; NULL: no memory */
 struct fd_table *fd_table_get(struct fd_table *t);  /* shared: CLONE_FILES */
 void fd_table_put(struct fd_table *t);		    /* the last user's drops its record locks */
+/* The current task gets a table of its own, where others use its: -ENOMEM. */
+int __must_check fd_table_unshare(void);
 /* For who looks at another task's table. */
 struct fd_table *fd_table_hold(struct fd_table *t);
 void fd_table_release(struct fd_table *t);
@@ -401,6 +403,8 @@ struct fs_context {
 struct fs_context *fs_context_fork(struct fs_context *fs); /* NULL: no memory */
 struct fs_context *fs_context_get(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
+/* Gives the current task another one, and takes the reference over. */
+void fs_context_use(struct fs_context *fs);
 void fs_context_root(struct fs_context *fs, struct path *out); /* referenced */
 void fs_context_cwd(struct fs_context *fs, struct path *out);  /* referenced */
 
