@@ -10,7 +10,11 @@ REAL_languages := python3 perl-base sqlite3 tcc libc6-dev dash coreutils sed
 REAL_WITHOUT_languages := usr/lib/*/gconv usr/lib/*.a usr/lib/*/libcrypto* usr/lib/*/libdb* usr/include/linux/*/*
 REAL_servers := bash coreutils sed net-tools redis-server redis-tools
 REAL_WITHOUT_servers := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb*
-REAL_ROOTS := $(REAL_DIR)/tools.cpio $(REAL_DIR)/languages.cpio $(REAL_DIR)/servers.cpio
+REAL_stress := stress-ng dash coreutils sed net-tools
+# Mesa comes with stress-ng, whose stressor of graphics nobody runs here.
+REAL_WITHOUT_stress := usr/lib/*/gconv usr/lib/*/dri usr/lib/*/libLLVM* usr/lib/*/libX* usr/lib/*/libxcb* usr/lib/*/libEGL_mesa* usr/lib/*/libglapi* usr/lib/*/perl* usr/share usr/bin/perl* \
+	usr/lib/*/libperl* usr/lib/*/libdb* usr/bin/dpkg* usr/bin/tar
+REAL_ROOTS := $(REAL_DIR)/tools.cpio $(REAL_DIR)/languages.cpio $(REAL_DIR)/servers.cpio $(REAL_DIR)/stress.cpio
 
 $(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
 	@mkdir -p $(@D)

@@ -25,6 +25,7 @@ SCRIPTS = {
     "tools": ("shells", "files", "text", "archives", "system"),
     "languages": ("python", "perl", "sqlite", "tcc"),
     "servers": ("redis",),
+    "stress": ("stress-ng",),
 }
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
