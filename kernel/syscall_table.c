@@ -169,7 +169,7 @@
 	ABSENT(156, _sysctl) \
 	X(157, prctl) \
 	X(158, arch_prctl) \
-	ABSENT(159, adjtimex) \
+	X(159, adjtimex) \
 	X(160, setrlimit) \
 	X(161, chroot) \
 	X(162, sync) \
@@ -315,7 +315,7 @@
 	X(302, prlimit64) \
 	ABSENT(303, name_to_handle_at) \
 	ABSENT(304, open_by_handle_at) \
-	ABSENT(305, clock_adjtime) \
+	X(305, clock_adjtime) \
 	X(306, syncfs) \
 	X(307, sendmmsg) \
 	ABSENT(308, setns) \
