@@ -1,6 +1,7 @@
 /*
- * User and group ids. One rule: root (effective uid 0) may set any; others may choose among the
- * real, effective and saved ids that they have. There are no capabilities: root has all of them.
+ * User and group ids. One rule: who has CAP_SETUID, or CAP_SETGID for groups, may set any; others may
+ * choose among the real, effective and saved ids that they have. What a change of ids does to
+ * capabilities is in kernel/capability.c.
  */
 #include "kernel/process.h"
 
@@ -62,15 +63,16 @@ static void set_egid(struct cred *c, u32 id)
 
 SYSCALL1(setuid, u32, id)
 {
-	struct cred *c = &current->cred;
+	struct cred *c = &current->cred, old = *c;
 
 	if (id == KEEP)
 		return -EINVAL;
-	if (task_is_root(current))
+	if (cred_capable(c, CAP_SETUID))
 		c->uid = c->suid = id;
 	else if (id != c->uid && id != c->suid)
 		return -EPERM;
 	set_euid(c, id);
+	cred_fix_caps(c, &old);
 	return 0;
 }
 
@@ -80,7 +82,7 @@ SYSCALL1(setgid, u32, id)
 
 	if (id == KEEP)
 		return -EINVAL;
-	if (task_is_root(current))
+	if (cred_capable(c, CAP_SETGID))
 		c->gid = c->sgid = id;
 	else if (id != c->gid && id != c->sgid)
 		return -EPERM;
@@ -92,7 +94,7 @@ SYSCALL2(setreuid, u32, ruid, u32, euid)
 {
 	struct cred *c = &current->cred, old = *c;
 
-	if (!task_is_root(current) &&
+	if (!cred_capable(c, CAP_SETUID) &&
 	    ((ruid != KEEP && ruid != c->uid && ruid != c->euid) || !has_uid(c, euid)))
 		return -EPERM;
 	if (ruid != KEEP)
@@ -100,6 +102,7 @@ SYSCALL2(setreuid, u32, ruid, u32, euid)
 	set_euid(c, euid);
 	if (ruid != KEEP || (euid != KEEP && euid != old.uid))
 		c->suid = c->euid;
+	cred_fix_caps(c, &old);
 	return 0;
 }
 
@@ -107,7 +110,7 @@ SYSCALL2(setregid, u32, rgid, u32, egid)
 {
 	struct cred *c = &current->cred, old = *c;
 
-	if (!task_is_root(current) &&
+	if (!cred_capable(c, CAP_SETGID) &&
 	    ((rgid != KEEP && rgid != c->gid && rgid != c->egid) || !has_gid(c, egid)))
 		return -EPERM;
 	if (rgid != KEEP)
@@ -120,15 +123,17 @@ SYSCALL2(setregid, u32, rgid, u32, egid)
 
 SYSCALL3(setresuid, u32, ruid, u32, euid, u32, suid)
 {
-	struct cred *c = &current->cred;
+	struct cred *c = &current->cred, old = *c;
 
-	if (!task_is_root(current) && !(has_uid(c, ruid) && has_uid(c, euid) && has_uid(c, suid)))
+	if (!cred_capable(c, CAP_SETUID) &&
+	    !(has_uid(c, ruid) && has_uid(c, euid) && has_uid(c, suid)))
 		return -EPERM;
 	if (ruid != KEEP)
 		c->uid = ruid;
 	if (suid != KEEP)
 		c->suid = suid;
 	set_euid(c, euid);
+	cred_fix_caps(c, &old);
 	return 0;
 }
 
@@ -136,7 +141,8 @@ SYSCALL3(setresgid, u32, rgid, u32, egid, u32, sgid)
 {
 	struct cred *c = &current->cred;
 
-	if (!task_is_root(current) && !(has_gid(c, rgid) && has_gid(c, egid) && has_gid(c, sgid)))
+	if (!cred_capable(c, CAP_SETGID) &&
+	    !(has_gid(c, rgid) && has_gid(c, egid) && has_gid(c, sgid)))
 		return -EPERM;
 	if (rgid != KEEP)
 		c->gid = rgid;
@@ -171,7 +177,7 @@ SYSCALL1(setfsuid, u32, id)
 	struct cred *c = &current->cred;
 	u32 old = c->fsuid;
 
-	if (id != KEEP && (task_is_root(current) || has_uid(c, id) || id == old))
+	if (id != KEEP && (cred_capable(c, CAP_SETUID) || has_uid(c, id) || id == old))
 		c->fsuid = id;
 	return old;
 }
@@ -181,7 +187,7 @@ SYSCALL1(setfsgid, u32, id)
 	struct cred *c = &current->cred;
 	u32 old = c->fsgid;
 
-	if (id != KEEP && (task_is_root(current) || has_gid(c, id) || id == old))
+	if (id != KEEP && (cred_capable(c, CAP_SETGID) || has_gid(c, id) || id == old))
 		c->fsgid = id;
 	return old;
 }
@@ -202,7 +208,7 @@ SYSCALL2(setgroups, s32, size, const u32 __user *, list)
 	struct cred *c = &current->cred;
 	u32 groups[NGROUPS_MAX];
 
-	if (!task_is_root(current))
+	if (!cred_capable(c, CAP_SETGID))
 		return -EPERM;
 	if (size < 0 || size > NGROUPS_MAX)
 		return -EINVAL;
@@ -210,81 +216,5 @@ SYSCALL2(setgroups, s32, size, const u32 __user *, list)
 		return -EFAULT;
 	memcpy(c->groups, groups, (u32)size * sizeof(u32));
 	c->ngroups = (u32)size;
-	return 0;
-}
-
-/* ---- capabilities: all of them for root, none for others ---- */
-
-#define CAP_VERSION_1 0x19980330u
-#define CAP_VERSION_2 0x20071026u
-#define CAP_VERSION_3 0x20080522u
-#define CAPS_ALL      0x1ffffffffffull /* 41 of them */
-
-struct cap_header {
-	u32 version;
-	s32 pid;
-};
-
-struct cap_data {
-	u32 effective, permitted, inheritable;
-};
-
-/* Words of cap_data by version, or -EINVAL with the version that is preferred. */
-static int cap_words(struct cap_header __user *uheader, struct cap_header *h)
-{
-	if (copy_from_user(h, uheader, sizeof(*h)))
-		return -EFAULT;
-	if (h->version == CAP_VERSION_1)
-		return 1;
-	if (h->version == CAP_VERSION_2 || h->version == CAP_VERSION_3)
-		return 2;
-	if (put_user(CAP_VERSION_3, &uheader->version))
-		return -EFAULT;
-	return -EINVAL;
-}
-
-SYSCALL2(capget, struct cap_header __user *, uheader, struct cap_data __user *, udata)
-{
-	struct cap_data data[2] = {{0}};
-	struct cap_header h;
-	int words = cap_words(uheader, &h);
-	struct task *t;
-	bool root;
-
-	if (words < 0)
-		return words == -EINVAL && !udata ? 0 : words;
-	if (h.pid < 0)
-		return -EINVAL;
-	t = task_find(h.pid ? h.pid : current->tid);
-	if (!t)
-		return -ESRCH;
-	root = task_is_root(t);
-	task_put(t);
-	if (!udata)
-		return 0;
-	for (int i = 0; root && i < words; i++)
-		data[i].effective = data[i].permitted = (u32)(CAPS_ALL >> (32 * i));
-	return copy_to_user(udata, data, (size_t)words * sizeof(data[0])) ? -EFAULT : 0;
-}
-
-SYSCALL2(capset, struct cap_header __user *, uheader, const struct cap_data __user *, udata)
-{
-	struct cap_data data[2] = {{0}};
-	struct cap_header h;
-	int words = cap_words(uheader, &h);
-
-	if (words < 0)
-		return words;
-	if (h.pid && h.pid != current->tid)
-		return -EPERM;
-	if (copy_from_user(data, udata, (size_t)words * sizeof(data[0])))
-		return -EFAULT;
-	for (int i = 0; i < words; i++) {
-		u32 have = task_is_root(current) ? (u32)(CAPS_ALL >> (32 * i)) : 0;
-
-		/* What one has cannot be dropped bit by bit: there is only the uid. */
-		if (data[i].permitted & ~have || data[i].effective & ~data[i].permitted)
-			return -EPERM;
-	}
 	return 0;
 }

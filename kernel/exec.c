@@ -349,6 +349,7 @@ static void commit(struct exec *x)
 	t->robust_list = NULL;
 	t->restart = NULL;
 	t->exit_signal = SIGCHLD;
+	cred_exec_caps(&t->cred);
 	cred_changed(t);
 	p->membarrier_private = false;
 	if (x->secure)

@@ -33,7 +33,6 @@ enum {
 };
 
 #define TIMER_SLACK_NS 50000
-#define CAP_LAST_CAP   40
 #define PR_TSC_ENABLE  1
 
 static long set_name(const char __user *from)
@@ -84,8 +83,9 @@ static long get_settings(int option, u64 arg)
 	case PR_GET_TSC:
 		return put_user(PR_TSC_ENABLE, (int __user *)arg);
 	case PR_CAPBSET_READ:
-		return arg > CAP_LAST_CAP ? -EINVAL : 1;
+		return arg > CAP_LAST ? -EINVAL : 1;
 	case PR_GET_KEEPCAPS:
+		return current->cred.keep_caps;
 	case PR_GET_TIMING:
 	case PR_GET_SECCOMP:
 	case PR_GET_SECUREBITS:
@@ -120,7 +120,9 @@ SYSCALL5(prctl, int, option, u64, arg2, u64, arg3, u64, arg4, u64, arg5)
 			return -EINVAL;
 		return set_flag(&p->no_new_privs, arg2, true);
 	case PR_SET_KEEPCAPS:
-		return arg2 > 1 ? -EINVAL : 0;
+		if (arg2 > 1)
+			return -EINVAL;
+		return set_flag(&current->cred.keep_caps, arg2, false);
 	case PR_SET_TIMING:
 		return arg2 ? -EINVAL : 0;
 	case PR_SET_TIMERSLACK:

@@ -214,3 +214,16 @@ static inline bool task_is_root(const struct task *t)
 {
 	return t->cred.euid == 0;
 }
+
+/* ---- capability.c ---- */
+
+static inline bool cred_capable(const struct cred *c, unsigned cap)
+{
+	return c->cap_effective >> cap & 1;
+}
+
+/* Has c, whose user ids have just changed from old's, lose or gain the capabilities that go with that. */
+void cred_fix_caps(struct cred *c, const struct cred *old);
+
+/* Gives c what its ids have when they execute a program. */
+void cred_exec_caps(struct cred *c);

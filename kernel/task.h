@@ -37,7 +37,12 @@ struct cred {
 	u32 uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
 	u32 ngroups;
 	u32 groups[32];
+	bool keep_caps;					   /* PR_SET_KEEPCAPS */
+	u64 cap_permitted, cap_effective, cap_inheritable; /* bits by CAP_; kernel/capability.c */
 };
+
+enum { CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8, CAP_LAST = 40 };
+#define CAPS_ALL ((1ull << (CAP_LAST + 1)) - 1)
 
 #define NGROUPS_MAX 32
 

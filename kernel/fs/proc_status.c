@@ -7,8 +7,6 @@
 #define PF_KTHREAD    0x00200000u
 #define PF_RANDOMIZE  0x00400000u
 
-#define ALL_CAPS 0x000001fffffffffful /* what root has: one bit a capability, 41 of them */
-
 /* Of `exec` pages that can be executed, those of the program itself. */
 static u64 code_pages(const struct mm *mm, u64 exec)
 {
@@ -206,12 +204,11 @@ static void show_status_signals(struct seq *s, const struct proc_view *v)
 
 static void show_status_rights(struct seq *s, const struct proc_view *v)
 {
-	u64 permitted = v->cred.uid == 0 || v->cred.euid == 0 || v->cred.suid == 0 ? ALL_CAPS : 0;
-	u64 effective = v->cred.euid == 0 ? ALL_CAPS : 0;
+	const struct cred *c = &v->cred;
 
-	seq_printf(s, "CapInh:\t%016x\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0, permitted,
-		   effective);
-	seq_printf(s, "CapBnd:\t%016lx\nCapAmb:\t%016x\n", ALL_CAPS, 0);
+	seq_printf(s, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->cap_inheritable,
+		   c->cap_permitted, c->cap_effective);
+	seq_printf(s, "CapBnd:\t%016llx\nCapAmb:\t%016x\n", CAPS_ALL, 0);
 	seq_puts(s, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n");
 	seq_puts(s, "Speculation_Store_Bypass:\tvulnerable\n"
 		    "SpeculationIndirectBranch:\talways enabled\n");

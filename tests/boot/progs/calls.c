@@ -232,6 +232,57 @@ TEST(a_user_is_no_root)
 	FAILS(syscall(SYS_capget, 0, 0), EFAULT);
 }
 
+struct caps {
+	uint32_t effective, permitted, inheritable;
+};
+
+static uint32_t cap_header[2] = {0x20080522, 0}; /* version 3, this task */
+
+static struct caps caps_now(void)
+{
+	struct caps c[2] = {{0}};
+
+	EQ(syscall(SYS_capget, cap_header, c), 0);
+	return c[0];
+}
+
+static long caps_set(uint32_t effective, uint32_t permitted)
+{
+	struct caps c[2] = {{effective, permitted, 0}};
+
+	return syscall(SYS_capset, cap_header, c);
+}
+
+/* What a program does that becomes another user and has ids to set after that: setpriv(1) is one. */
+TEST(capabilities_kept_over_setuid)
+{
+	const uint32_t setgid_setuid = 1 << 6 | 1 << 7;
+
+	EQ(prctl(PR_GET_KEEPCAPS), 0);
+	FAILS(prctl(PR_SET_KEEPCAPS, 2, 0, 0, 0), EINVAL);
+	JOIN(CHILD(EQ(setuid(7), 0); EQ(caps_now().permitted, 0);
+		   FAILS(caps_set(1 << 6, 1 << 6), EPERM)));
+	JOIN(CHILD(EQ(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), 0); EQ(prctl(PR_GET_KEEPCAPS), 1);
+		   EQ(caps_set(setgid_setuid, setgid_setuid), 0); EQ(setuid(7), 0);
+		   EQ(caps_now().permitted, setgid_setuid); EQ(caps_now().effective, 0);
+		   FAILS(setgid(5), EPERM); FAILS(caps_set(1, 1), EPERM);
+		   EQ(caps_set(1 << 6, setgid_setuid), 0); EQ(setgid(5), 0);
+		   EQ(syscall(SYS_setgroups, 0, 0), 0); FAILS(setuid(8), EPERM);
+		   EQ(caps_set(1 << 7, 1 << 7), 0); FAILS(setgid(6), EPERM); EQ(setuid(8), 0);
+		   EQ(caps_now().effective, 1 << 7);
+		   execl("/bin/busybox", "grep", "-q", "CapPrm:.0000000000000000",
+			 "/proc/self/status", NULL)));
+}
+
+TEST(capabilities_follow_the_effective_uid)
+{
+	JOIN(CHILD(EQ(syscall(SYS_setresuid, -1, 7, -1), 0); EQ(caps_now().effective, 0);
+		   CHECK(caps_now().permitted); FAILS(setgid(5), EPERM);
+		   EQ(syscall(SYS_setresuid, -1, 0, -1), 0);
+		   EQ(caps_now().effective, caps_now().permitted); EQ(setgid(5), 0);
+		   EQ(caps_set(0, 0), 0); FAILS(setgid(6), EPERM); FAILS(setuid(7), EPERM)));
+}
+
 TEST(limit_of_processes)
 {
 	struct rlimit l = {3, 3};
