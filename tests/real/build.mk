@@ -14,12 +14,22 @@ REAL_stress := stress-ng dash coreutils sed net-tools
 # Mesa comes with stress-ng, whose stressor of graphics nobody runs here.
 REAL_WITHOUT_stress := usr/lib/*/gconv usr/lib/*/dri usr/lib/*/libLLVM* usr/lib/*/libX* usr/lib/*/libxcb* usr/lib/*/libEGL_mesa* usr/lib/*/libglapi* usr/lib/*/perl* usr/share usr/bin/perl* \
 	usr/lib/*/libperl* usr/lib/*/libdb* usr/bin/dpkg* usr/bin/tar
-REAL_ROOTS := $(REAL_DIR)/tools.cpio $(REAL_DIR)/languages.cpio $(REAL_DIR)/servers.cpio $(REAL_DIR)/stress.cpio
+REAL_database := bash coreutils sed grep util-linux net-tools postgresql-15
+REAL_WITHOUT_database := usr/lib/*/gconv usr/share/i18n usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* \
+	usr/lib/*/libLLVM* usr/lib/*/libz3* usr/lib/postgresql/15/lib/bitcode usr/lib/postgresql/15/lib/llvmjit*
+REAL_ROOTS := $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database) build/apps/sqlite.cpio
 
 $(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
 	@mkdir -p $(@D)
 	@echo "  ROOTFS  $@"
 	@WITHOUT="$(REAL_WITHOUT_$*)" tests/real/rootfs.sh $@ build/user/init $(REAL_$*)
+
+# What `make run APP=name` boots: user/apps/name says which packages it wants, and becomes /app.
+app_line = $$(sed -n 's/^\# $(1): //p' $<)
+build/apps/%.cpio: user/apps/% tests/real/rootfs.sh build/user/init
+	@mkdir -p $(@D)
+	@echo "  ROOTFS  $@"
+	@APP=$< WITHOUT="$(call app_line,without)" tests/real/rootfs.sh $@ build/user/init $(call app_line,packages)
 
 .PHONY: rootfs real-roots
 rootfs: build/user/init

@@ -26,6 +26,7 @@ SCRIPTS = {
     "languages": ("python", "perl", "sqlite", "tcc"),
     "servers": ("redis",),
     "stress": ("stress-ng",),
+    "database": ("postgres",),
 }
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
