@@ -114,6 +114,11 @@ INITRD ?= build/initrd.cpio
 
 CMDLINE ?=
 ISO ?= $(BUILD)/calf.iso
+ifdef APP
+$(if $(wildcard user/apps/$(APP)),,$(error APP is one of $(notdir $(wildcard user/apps/*))))
+override INITRD := build/apps/$(APP).cpio
+override CMDLINE += -- /app
+endif
 SMP ?= 1
 MEM ?= 2G
 UEFI ?= 0
@@ -185,6 +190,7 @@ check-style:
 help:
 	@echo "make            builds $(BUILD)/calf.elf (CC=clang, DEBUG=1 for the checking build)"
 	@echo "make run        installs what is missing, builds, boots in QEMU: stress report, then a shell"
+	@echo "make run APP=x  the same, but boots straight into x out of Debian's packages: $(notdir $(wildcard user/apps/*))"
 	@echo "make test       installs what is missing, runs the host tests and the QEMU tests; K=word picks"
 	@echo "make test-all   the whole matrix of tests"
 	@echo "make unit       the host tests alone (UNIT_CC=clang); make fuzz FUZZ_SECONDS=n: the fuzz targets"

@@ -32,6 +32,7 @@ static struct process *create(const char *name, void (*fn)(void *), void *arg)
 	strlcpy(t->comm, name, TASK_COMM_LEN);
 	default_limits(p);
 	t->cpu_mask = ~0ull;
+	cred_exec_caps(&t->cred); /* all: its ids are 0 */
 	spin_assume_held(&p->sighand_lock);
 	p->sighand = sighand_create();
 	if (!p->sighand) {

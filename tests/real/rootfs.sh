@@ -7,7 +7,8 @@
 # where this machine has its own packages from, and kept in build/rootfs/; nothing is installed, and
 # root is not needed. No maintainer script is run: set_up() does what these programs want of them.
 # Documentation and translations are left out, as in Debian's own slim images; each file that is
-# there is as Debian made it. WITHOUT, in the environment, names more to leave out: tar's patterns.
+# there is as Debian made it. WITHOUT, in the environment, names more to leave out: tar's patterns;
+# APP names a program that becomes /app.
 set -euf
 
 [ $# -ge 3 ] || {
@@ -133,11 +134,12 @@ set_up() {
 	echo '127.0.0.1 localhost' >"$stage/etc/hosts"
 	echo calf >"$stage/etc/hostname"
 	install -m 755 "$init" "$stage/init"
+	[ -z "${APP:-}" ] || install -m 755 "$APP" "$stage/app"
 }
 
 # Names sorted, owners root, inodes renumbered: the same packages give the same bytes.
 pack() {
-	for file in init etc/passwd etc/group etc/hosts etc/hostname etc/nsswitch.conf; do
+	for file in init ${APP:+app} etc/passwd etc/group etc/hosts etc/hostname etc/nsswitch.conf; do
 		touch -d @0 "$stage/$file"
 	done
 	find "$stage" -type d -exec touch -d @0 {} +
