@@ -27,6 +27,7 @@ SCRIPTS = {
     "servers": ("redis",),
     "stress": ("stress-ng",),
     "database": ("postgres",),
+    "web": ("nginx",),
 }
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
