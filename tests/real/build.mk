@@ -19,7 +19,9 @@ REAL_WITHOUT_database := usr/lib/*/gconv usr/share/i18n usr/lib/*/perl* usr/shar
 	usr/lib/*/libLLVM* usr/lib/*/libz3* usr/lib/postgresql/15/lib/bitcode usr/lib/postgresql/15/lib/llvmjit*
 REAL_web := bash coreutils sed grep gawk procps net-tools nginx apache2-utils
 REAL_WITHOUT_web := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl*
-REAL_ROOTS := $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database web) build/apps/sqlite.cpio
+REAL_load := bash coreutils sed grep rt-tests sysbench memtester
+REAL_WITHOUT_load := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb* usr/lib/python3* usr/bin/python3* usr/share/mysql
+REAL_ROOTS := $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database web load) build/apps/sqlite.cpio
 
 $(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
 	@mkdir -p $(@D)

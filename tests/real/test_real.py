@@ -28,6 +28,7 @@ SCRIPTS = {
     "stress": ("stress-ng",),
     "database": ("postgres",),
     "web": ("nginx",),
+    "load": ("threads", "memory"),
 }
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
