@@ -4,6 +4,7 @@ QEMU's own status cannot tell a power-off from a triple fault (both are 0 under 
 reason is taken from QMP's SHUTDOWN event, and the status only tells a panic's isa-debug-exit.
 """
 
+import codecs
 import json
 import os
 import re
@@ -118,6 +119,7 @@ class Run:
         args += ["-mon", "chardev=qmp,mode=control"]
         self.text = ""
         self.half = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             args,
@@ -158,7 +160,7 @@ class Run:
         if not data:
             self.open = False
             return False
-        text = self.half + data.decode("utf-8", "replace")
+        text = self.half + self.decoder.decode(data)
         half = HALF.search(text)
         self.half = half[0] if half else ""
         text = text[: len(text) - len(self.half)]
