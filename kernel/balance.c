@@ -147,7 +147,7 @@ static bool take_from(struct runq *from)
 		return false;
 	}
 	if (t->rt_priority)
-		realtime_enqueue(mine, t, true);
+		realtime_arrives(mine, t);
 	else
 		runq_enqueue(mine, t, t->slice_left_ns > 0 ? &mine->fresh : &mine->expired);
 	spin_unlock(&mine->lock);

@@ -34,6 +34,13 @@ void realtime_enqueue(struct runq *rq, struct task *t, bool behind)
 	runq_enqueue(rq, t, at);
 }
 
+void realtime_arrives(struct runq *rq, struct task *t)
+{
+	if (runq_outranks(rq, t))
+		atomic_or(&rq->running->work, WORK_RESCHED);
+	realtime_enqueue(rq, t, true);
+}
+
 bool realtime_keeps(struct runq *rq, const struct task *t, const struct task *next)
 {
 	if (rq->rt_throttled)

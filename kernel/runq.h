@@ -119,6 +119,8 @@ void runq_call(struct runq *rq);
 
 /* As runq_enqueue() for one with a real-time priority: behind its equals, or before them. */
 void realtime_enqueue(struct runq *rq, struct task *t, bool behind) __must_hold(&rq->lock);
+/* The same, on this CPU's queue, from another one's: it runs soon where it should. */
+void realtime_arrives(struct runq *rq, struct task *t) __must_hold(&rq->lock);
 /* t, which runs and could go on, does so rather than `next`. */
 bool realtime_keeps(struct runq *rq, const struct task *t, const struct task *next)
     __must_hold(&rq->lock);

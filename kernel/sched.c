@@ -32,6 +32,7 @@
 #include "kernel/panic.h"
 
 #define BASE_SLICE_NS (4 * NSEC_PER_MSEC) /* at nice 0 */
+#define FIFO_SLICE_NS (~0ull >> 8)	  /* two years */
 #define RR_SLICE_NS   (100 * NSEC_PER_MSEC)
 #define SAMPLE_NS     (10 * NSEC_PER_MSEC) /* between samples of user or system time */
 #define PREEMPT_RUN_NS \
@@ -45,7 +46,7 @@ u64 sched_slice_ns(u8 policy, s32 nice)
 	u64 ns = BASE_SLICE_NS;
 
 	if (policy == SCHED_FIFO)
-		return ~0ull >> 1;
+		return FIFO_SLICE_NS;
 	if (policy == SCHED_RR)
 		return RR_SLICE_NS;
 	/* Each step of nice is a quarter more or a fifth less, as Linux weighs it. */
@@ -244,10 +245,11 @@ void sched_set_policy(struct task *t, u8 policy, bool reset_on_fork, u8 priority
 	queued = t->on_queue;
 	if (queued)
 		runq_dequeue(rq, t);
+	if (policy != t->sched_policy)
+		t->slice_left_ns = (s64)sched_slice_ns(policy, t->nice);
 	t->sched_policy = policy;
 	t->reset_on_fork = reset_on_fork;
 	t->rt_priority = priority;
-	t->slice_left_ns = (s64)sched_slice_ns(policy, t->nice);
 	if (queued) {
 		runq_place(rq, t);
 	} else {

@@ -202,6 +202,33 @@ TEST(an_ordinary_one_waits)
 	JOIN(pid);
 }
 
+/* Nor is the turn of SCHED_FIFO's over by itself, also after a yield to nobody. */
+TEST(an_equal_waits_for_a_yield)
+{
+	volatile long *shared = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	volatile int *stop = (volatile int *)&shared[8];
+	pid_t pids[2];
+	long until;
+
+	EQ(pin(0, 0), 0);
+	pids[0] = counter(&shared[0], stop, SCHED_OTHER, 0);
+	while (!shared[0])
+		sleep_ms(1);
+	EQ(set(0, SCHED_FIFO, 20), 0);
+	sched_yield();
+	pids[1] = CHILD(shared[1] = 1; while (!*stop)++ shared[1]);
+	until = now_ms() + 100;
+	while (now_ms() < until)
+		;
+	EQ(shared[1], 0);
+	*stop = 1;
+	sched_yield();
+	CHECK(shared[1] > 0);
+	EQ(set(0, SCHED_OTHER, 0), 0);
+	for (int i = 0; i < 2; i++)
+		JOIN(pids[i]);
+}
+
 TEST(equals_take_turns)
 {
 	volatile long *shared = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
