@@ -172,6 +172,21 @@ bool runq_steal(void)
 	return found;
 }
 
+/* Has an idle CPU come that may run one of those that wait here. */
+static void call_idle(struct runq *mine)
+{
+	u64 idle = atomic_load(&idle_cpus) & ~BIT(mine->cpu);
+	u32 cpu = MAX_CPUS;
+
+	spin_lock(&mine->lock);
+	for (; idle && cpu == MAX_CPUS; idle &= idle - 1)
+		if (find(mine, (u32)__builtin_ctzll(idle)))
+			cpu = (u32)__builtin_ctzll(idle);
+	spin_unlock(&mine->lock);
+	if (cpu != MAX_CPUS)
+		runq_call(&runqs[cpu]);
+}
+
 void runq_balance(void)
 {
 	struct runq *mine = this_runq(), *longest = mine;
@@ -186,5 +201,5 @@ void runq_balance(void)
 	if (atomic_load(&longest->nr_queued) > atomic_load(&mine->nr_queued) + 1)
 		(void)take_from(longest);
 	else if (idle && atomic_load(&mine->nr_queued))
-		runq_call(&runqs[__builtin_ctzll(idle)]);
+		call_idle(mine);
 }

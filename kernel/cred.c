@@ -43,21 +43,23 @@ static bool has_gid(const struct cred *c, u32 id)
 
 static void set_euid(struct cred *c, u32 id)
 {
-	if (id == KEEP)
-		return;
-	if (id != c->euid)
-		current->proc->dumpable = false;
-	c->euid = c->fsuid = id;
+	if (id != KEEP) {
+		if (id != c->euid)
+			current->proc->dumpable = false;
+		c->euid = id;
+	}
+	c->fsuid = c->euid;
 	cred_changed(current);
 }
 
 static void set_egid(struct cred *c, u32 id)
 {
-	if (id == KEEP)
-		return;
-	if (id != c->egid)
-		current->proc->dumpable = false;
-	c->egid = c->fsgid = id;
+	if (id != KEEP) {
+		if (id != c->egid)
+			current->proc->dumpable = false;
+		c->egid = id;
+	}
+	c->fsgid = c->egid;
 	cred_changed(current);
 }
 

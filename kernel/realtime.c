@@ -7,8 +7,8 @@
  *			behind its equals; who gave way to a higher priority goes before them.
  *	woken		Preempts what is less on its CPU, or else on another one where it may run.
  *	throttle	Of each second they have 950 ms of a CPU. Past that those on this CPU lie in `expired`
- *			and take turns with all others, until the second is over: no busy loop takes a
- *			machine from its user. Where nobody else waits they go on.
+ *			and take turns with all others, 10 ms at a time, until the second is over: no
+ *			busy loop takes a machine from its user. Where nobody else waits they go on.
  */
 #include "kernel/runq.h"
 
@@ -60,6 +60,8 @@ struct runq *realtime_choose(struct runq *rq, struct task *t) __no_lock_analysis
 		spin_unlock(&rq->lock);
 		rq = runq_of(cpu);
 		spin_lock(&rq->lock);
+		if (unlikely(!runq_allows(rq, t))) /* its mask has changed meanwhile */
+			return runq_choose(rq, t);
 	}
 	return rq;
 }
@@ -98,7 +100,6 @@ bool realtime_tick(struct runq *rq, const struct task *t, u64 now)
 	}
 	if (!t->rt_priority)
 		return false;
-	rq->rt_used_ns += now - t->ticked_ns;
 	if (rq->rt_used_ns <= RUNTIME_NS || !rq->nr_queued)
 		return false;
 	if (!rq->rt_throttled) {

@@ -74,6 +74,8 @@ static inline void runq_account(struct runq *rq, struct task *t, u64 now) __must
 	t->usage.stime_ns += ran;
 	t->slice_left_ns -= (s64)ran;
 	rq->busy_ns += ran;
+	if (unlikely(t->rt_priority))
+		rq->rt_used_ns += ran;
 	if (t->nice > 0)
 		rq->nice_ns += ran;
 }

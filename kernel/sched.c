@@ -265,7 +265,7 @@ void sched_inherit(struct task *t,
 {
 	bool reset = from->reset_on_fork;
 
-	t->nice = reset ? max(from->nice, 0) : from->nice;
+	t->nice = !reset ? from->nice : from->rt_priority ? 0 : max(from->nice, 0);
 	t->sched_policy = reset && from->rt_priority ? SCHED_OTHER : from->sched_policy;
 	t->rt_priority = reset ? 0 : from->rt_priority;
 	t->cpu_mask = atomic_load(&from->cpu_mask);
@@ -464,11 +464,11 @@ void sched_tick(bool user, u64 now)
 			rq->tick_system++;
 		}
 		itimer_tick(t, user, now - t->ticked_ns);
+		t->ticked_ns = now;
 		if (realtime_tick(rq, t, now) || (rq->nr_queued && t->slice_left_ns <= 0))
 			preempt(rq, now);
 		else
 			arm_slice(rq, now);
-		t->ticked_ns = now;
 	}
 	spin_unlock(&rq->lock);
 	load_tick(now);

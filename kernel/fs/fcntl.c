@@ -73,14 +73,20 @@ static long set_owner(struct file *f, s32 pid)
 			return -ESRCH;
 		process_put(p);
 	}
+	f->owner.uid = current->cred.uid;
 	f->owner.euid = current->cred.euid;
 	WRITE_ONCE(f->owner.pid, pid);
 	return 0;
 }
 
+/* As signal_permitted() decides, for who set it. */
 static bool owner_may_signal(const struct fowner *o, const struct process *p)
+    __must_hold(&tasks_lock)
 {
-	return o->euid == 0 || o->euid == atomic_load(&p->euid);
+	const struct cred *it = &p->leader->cred;
+
+	return o->euid == 0 || o->euid == it->uid || o->euid == it->suid || o->uid == it->uid ||
+	       o->uid == it->suid;
 }
 
 static void signal_owner_group(const struct fowner *o, int sig)
@@ -104,8 +110,10 @@ void fowner_signal(const struct fowner *o)
 	p = process_find(o->pid);
 	if (!p)
 		return;
+	spin_lock(&tasks_lock);
 	if (owner_may_signal(o, p))
 		signal_process(p, sig, NULL);
+	spin_unlock(&tasks_lock);
 	process_put(p);
 }
 

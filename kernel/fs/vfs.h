@@ -241,9 +241,9 @@ struct file {
 	bool executed;		  /* opened for exec: keeps writers of its inode out */
 	struct list_head watches; /* epoll items, under watch_lock of kernel/fs/epoll.c */
 	struct fowner {
-		s32 pid;  /* F_SETOWN: negative, a group */
-		s32 sig;  /* F_SETSIG; 0: SIGIO */
-		u32 euid; /* of who set it */
+		s32 pid;       /* F_SETOWN: negative, a group */
+		s32 sig;       /* F_SETSIG; 0: SIGIO */
+		u32 uid, euid; /* of who set it */
 	} owner;
 };
 

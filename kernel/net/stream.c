@@ -152,8 +152,10 @@ static int take(struct socket *s, struct message *m, struct taking *t)
 			return 0;
 		}
 		n = packet_copy(p, m->it, 0, m->it->left);
-		if (!n)
+		if (!n) {
+			t->over = true;
 			return t->done ? 0 : -EFAULT;
+		}
 		t->done += n;
 		t->over = n < packet_len(p);
 		m->has_cred = p->has_cred;

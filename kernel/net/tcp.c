@@ -308,14 +308,16 @@ static int tcp_deliver(struct socket *s, struct packet *p)
 {
 	struct socket *peer = sock_get_peer(s);
 
-	if (!peer || !sock_receive(peer, s, p)) {
+	if (!peer) {
+		packet_free(p);
+		return -EPIPE;
+	}
+	if (!sock_receive(peer, s, p)) {
 		/* It went, and what came back was a reset. */
 		packet_free(p);
-		if (peer)
-			receive_reset(s, peer);
+		receive_reset(s, peer);
 	}
-	if (peer)
-		sock_put(peer);
+	sock_put(peer);
 	return 0;
 }
 

@@ -168,7 +168,8 @@ void tcp_stop_listening(struct socket *s)
 	list_splice_tail(&pending, &s->pending);
 	list_splice_tail(&pending, &s->in.waiting);
 	s->nr_pending = s->in.nr_waiting = 0;
-	s->state = SS_UNCONNECTED;
+	if (s->state == SS_LISTENING)
+		s->state = SS_UNCONNECTED;
 	spin_unlock(&s->lock);
 	sock_wake(s);
 	stream_release_pending(&pending);

@@ -273,17 +273,47 @@ TEST(a_busy_loop_leaves_something)
 	JOIN(pid);
 }
 
+/* Two that hand the CPU to each other all the time are no better than one that keeps it. */
+TEST(yields_to_each_other_leave_something)
+{
+	volatile long *shared = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	volatile int *stop = (volatile int *)&shared[8];
+	long until, before;
+	pid_t pids[2];
+
+	EQ(pin(0, 0), 0);
+	pids[0] = counter(&shared[0], stop, SCHED_OTHER, 0);
+	while (!shared[0])
+		sleep_ms(1);
+	EQ(set(0, SCHED_FIFO, 50), 0);
+	pids[1] = CHILD(while (!*stop) sched_yield());
+	before = shared[0];
+	until = now_ms() + 2500;
+	while (now_ms() < until)
+		sched_yield();
+	CHECK(shared[0] > before);
+	EQ(set(0, SCHED_OTHER, 0), 0);
+	*stop = 1;
+	for (int i = 0; i < 2; i++)
+		JOIN(pids[i]);
+}
+
 TEST(another_cpu_takes_who_would_wait)
 {
 	volatile int *said = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	volatile int *stop = said + 8;
 	cpu_set_t all;
 	long until;
-	int p[2];
-	pid_t pid;
+	int p[2], n;
+	pid_t pid, busy[8];
 
 	EQ(sched_getaffinity(0, sizeof(all), &all), 0);
-	if (CPU_COUNT(&all) < 2)
+	n = CPU_COUNT(&all);
+	if (n < 2)
 		SKIP("one CPU");
+	/* None of the others idles: it has to make one of them give way. */
+	for (int i = 1; i < n && i < 8; i++)
+		busy[i] = CHILD(EQ(pin(0, i), 0); while (!*stop));
 	REQUIRE(!pipe(p));
 	pid = reader(p[0], 10, said);
 	EQ(sched_setaffinity(pid, sizeof(all), &all), 0);
@@ -295,5 +325,8 @@ TEST(another_cpu_takes_who_would_wait)
 		;
 	EQ(*said, 1);
 	EQ(set(0, SCHED_OTHER, 0), 0);
+	*stop = 1;
 	JOIN(pid);
+	for (int i = 1; i < n && i < 8; i++)
+		JOIN(busy[i]);
 }

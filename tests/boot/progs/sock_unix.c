@@ -192,6 +192,13 @@ TEST(peek_waitall_and_dontwait)
 	EQ(recv(s[0], buf, 10, MSG_WAITALL), 10);
 	CHECK(!memcmp(buf, "1234567890", 10));
 	JOIN(pid);
+	SENT(s[1], "12345");
+	SENT(s[1], "67890");
+	char *hole = map_anon(2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	munmap(hole + PAGE, PAGE);
+	EQ(recv(s[0], hole + PAGE - 5, 10, MSG_WAITALL), 5); /* and not one byte of the second */
+	FAILS(recv(s[0], hole + PAGE, 10, MSG_WAITALL), EFAULT);
+	EQ(recv(s[0], buf, 10, 0), 5);
 	SENT(s[1], "end");
 	close(s[1]);
 	EQ(recv(s[0], buf, 10, MSG_WAITALL), 3);
