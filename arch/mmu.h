@@ -58,7 +58,10 @@ void mmu_init_root(pte_t *root);
 void mmu_clear_root(pte_t *root);
 /* Makes m the tree that this CPU walks; NULL: the kernel's alone. */
 void mmu_activate(struct mmu *m);
-/* Before the tree is taken apart: no CPU walks it afterwards, nor has anything of it cached. */
+/*
+ * Before the tree is taken apart, for good: no CPU walks it afterwards, nor uses what it may have cached of
+ * it under a tag.
+ */
 void mmu_forget(struct mmu *m);
 
 /*
