@@ -13,9 +13,10 @@ static const char *const files[] = {
 };
 #define N_FILES (sizeof(files) / sizeof(*files))
 
-static bool gone(int err)
+/* Linux answers EINVAL for the mounts of a process that has left its namespace. */
+static bool gone(int err, const char *name)
 {
-	return err == ENOENT || err == ESRCH;
+	return err == ENOENT || err == ESRCH || (err == EINVAL && !strncmp(name, "mount", 5));
 }
 
 /* Looks at one file in each way that there is; what fails must say that the process is gone. */
@@ -28,12 +29,12 @@ static void look_at(const char *pid, const char *name)
 	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
 	n = readlink(path, text, sizeof(text));
 	if (n < 0 && errno != EINVAL)
-		CHECK(gone(errno));
+		CHECK(gone(errno, name));
 	if (!strcmp(name, "fd/0")) /* a terminal must not be opened here */
 		return;
 	fd = open(path, O_RDONLY);
 	if (fd < 0) {
-		CHECK(gone(errno));
+		CHECK(gone(errno, name));
 		return;
 	}
 	if (!strcmp(name, "fd") || !strcmp(name, "task"))
@@ -42,7 +43,7 @@ static void look_at(const char *pid, const char *name)
 		n = 0;
 	else
 		n = read(fd, text, 4096);
-	if (n < 0 && !CHECK(gone(errno)))
+	if (n < 0 && !CHECK(gone(errno, name)))
 		say("# %s", path);
 	close(fd);
 }
