@@ -679,8 +679,16 @@ TEST(anonymous_memory_and_tables_are_counted)
 	NEAR(value_of("/proc/meminfo", "AnonPages") - anon, 4096 + 10 * 4, on_calf() ? 32 : 1024);
 }
 
-/* Over all processes, in KiB; each is rounded down by less than one. */
-static long pss_of_all(int *processes)
+static long mapped_of_all(void)
+{
+	return value_of("/proc/meminfo", "AnonPages") + value_of("/proc/meminfo", "Mapped");
+}
+
+/*
+ * Over all processes, in KiB; each is rounded down by less than one. *mapped: the frames mapped while the
+ * folder is open, since its buffer is memory, too.
+ */
+static long pss_of_all(int *processes, long *mapped)
 {
 	struct dirent *e;
 	char path[300];
@@ -696,22 +704,18 @@ static long pss_of_all(int *processes)
 		sum += pss;
 		++*processes;
 	}
+	*mapped = mapped_of_all();
 	closedir(d);
 	return sum;
-}
-
-static long mapped_of_all(void)
-{
-	return value_of("/proc/meminfo", "AnonPages") + value_of("/proc/meminfo", "Mapped");
 }
 
 TEST(pss_over_all_is_the_frames_mapped)
 {
 	enum { CHILDREN = 5 };
 	unsigned char *p = map_private(300 * PAGE);
+	long before, after = -1, sum = 0;
 	pid_t pids[CHILDREN];
 	int go[2], processes;
-	long before, after, sum;
 	char c;
 
 	if (!on_calf())
@@ -721,12 +725,10 @@ TEST(pss_over_all_is_the_frames_mapped)
 	for (int i = 0; i < CHILDREN; i++)
 		pids[i] = CHILD(memset(p, 2, i * 40 * PAGE); EQ(read(go[0], &c, 1), 1));
 	/* The first looks make room for what they read. */
-	after = mapped_of_all();
 	for (int i = 0; i < 20; i++) {
 		sleep_ms(20);
 		before = after;
-		sum = pss_of_all(&processes);
-		after = mapped_of_all();
+		sum = pss_of_all(&processes, &after);
 		if (i && after == before)
 			break;
 	}
