@@ -33,7 +33,7 @@ TIMED = ("timerfd", "posix_timer")
 
 @dataclass(frozen=True)
 class Config:
-    """One machine. `only` cuts it down to these programs, () to none but the smoke test."""
+    """One machine. `only` cuts it down to these programs, () to none but the smoke test; `without` leaves some out."""
 
     memory: int = 512
     uefi: bool = False
@@ -42,6 +42,7 @@ class Config:
     linux: bool = False
     debug: bool = False  # the kernel that checks itself
     only: tuple | None = None
+    without: tuple = ()
 
     @property
     def name(self):
@@ -63,7 +64,7 @@ class Config:
         return [p for p in sources() if self.takes(p)]
 
     def takes(self, program):
-        if self.only is not None and program not in self.only:
+        if self.only is not None and program not in self.only or program in self.without:
             return False
         if self.smp > 1 and program in TIMED:
             return False
@@ -116,12 +117,22 @@ FORKING = (
     "streak",
 )
 
+# What takes seconds by its own clock, and cares for neither the share level nor the size of memory.
+LONG = (
+    "fuzz_syscalls",
+    "proc_race",
+    "realtime",
+    "sched",
+    "sock_tcp",
+    "timer",
+) + tuple(p for p in sources() if p.startswith("thread_"))
+
 # Each value of each axis, and each pair that has a reason to fail together.
 COVERING = [
-    Config(linux=True, memory=512),
+    Config(linux=True, memory=512, without=RACES + ("fuzz_syscalls",)),
     Config(memory=2048),
-    Config(memory=2048, level=0),
-    Config(memory=64),
+    Config(memory=2048, level=0, without=LONG),
+    Config(memory=64, level="auto", without=LONG),
     Config(memory=64, level=0, only=("fork", "kwrite", "oom", "counts", "rlimit")),
     Config(linux=True, memory=128, only=("oom",)),
     Config(memory=512, uefi=True, only=("crowd", "large", "fork", "smaps")),
@@ -165,4 +176,5 @@ WHOLE = [
     for memory, smp in ((256, 2), (2048, 4), (2048, 8))
     for level in (0, 1, 2, 3, 4, "auto")
 ]
-CONFIGS = list(dict.fromkeys(COVERING + (SEVERAL + WHOLE if FULL else [])))
+# Of two machines of one name the later, which runs more.
+CONFIGS = list({c.name: c for c in COVERING + (SEVERAL + WHOLE if FULL else [])}.values())

@@ -236,12 +236,13 @@ TEST(equals_take_turns)
 	pid_t pids[4];
 
 	EQ(pin(0, 0), 0);
+	sleep_ms(1100); /* a second of its own, of which 950 ms may be used */
 	EQ(set(0, SCHED_FIFO, 50), 0);
 	pids[0] = counter(&shared[0], stop, SCHED_RR, 10);
 	pids[1] = counter(&shared[1], stop, SCHED_RR, 10);
 	pids[2] = counter(&shared[2], stop, SCHED_FIFO, 5);
 	pids[3] = counter(&shared[3], stop, SCHED_FIFO, 5);
-	sleep_ms(700);
+	sleep_ms(450);
 	say("# %ld and %ld; %ld and %ld", shared[0], shared[1], shared[2], shared[3]);
 	CHECK(shared[0] > shared[1] / 4 && shared[1] > shared[0] / 4);
 	EQ(shared[2] + shared[3], 0);
