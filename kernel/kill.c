@@ -120,7 +120,7 @@ SYSCALL4(pidfd_send_signal, s32, fd, int, sig, const struct siginfo __user *, ui
 
 	if (flags)
 		return -EINVAL;
-	p = pidfd_get(fd, NULL);
+	p = pidfd_or_folder_get(fd);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	if (uinfo && copy_from_user(&info, uinfo, sizeof(info)))

@@ -8,6 +8,7 @@
 
 #include "kernel/fs/fs_internal.h"
 #include "kernel/fs/poll.h"
+#include "kernel/fs/proc.h"
 #include "kernel/fs/seq.h"
 #include "kernel/process.h"
 #include "kernel/syscalls.h"
@@ -48,21 +49,42 @@ struct file *pidfd_file(struct process *p, u32 flags)
 	return f;
 }
 
-struct process *pidfd_get(s32 fd, u32 *flags)
+/* referenced; NULL where the file is neither a process nor, where that will do, its folder in /proc */
+static struct process *process_of(const struct file *f, bool folder_too)
+{
+	struct process *p = NULL;
+
+	if (f->ops == &pidfd_ops)
+		p = f->private;
+	else if (folder_too)
+		p = proc_folder_process(f);
+	if (p)
+		process_get(p);
+	return p;
+}
+
+static struct process *get_process(s32 fd, u32 *flags, bool folder_too)
 {
 	struct file *f = fd_get(fd);
-	struct process *p = ERR_PTR(-EBADF);
+	struct process *p;
 
 	if (!f)
-		return p;
-	if (f->ops == &pidfd_ops) {
-		p = f->private;
-		process_get(p);
-	}
+		return ERR_PTR(-EBADF);
+	p = process_of(f, folder_too);
 	if (flags)
 		*flags = f->flags;
 	file_put(f);
-	return p;
+	return p ? p : ERR_PTR(-EBADF);
+}
+
+struct process *pidfd_get(s32 fd, u32 *flags)
+{
+	return get_process(fd, flags, false);
+}
+
+struct process *pidfd_or_folder_get(s32 fd)
+{
+	return get_process(fd, NULL, true);
 }
 
 SYSCALL2(pidfd_open, s32, pid, u32, flags)

@@ -132,6 +132,8 @@ bool proc_gone(const struct proc_node *n);
 struct task *proc_task(const struct proc_node *n);
 /* True below /proc/<pid>/task/<tid>, where one task's times are shown. */
 bool proc_is_task(const struct proc_node *n);
+/* The process whose folder /proc/<pid> the file is; NULL: another file. The file keeps it. */
+struct process *proc_folder_process(const struct file *f);
 /* Owner of the process's files here. */
 void proc_owner(const struct proc_node *n, u32 *uid, u32 *gid);
 

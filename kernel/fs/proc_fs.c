@@ -335,3 +335,13 @@ int proc_show_text(struct seq *s, void *arg)
 	seq_puts(s, o->node->entry->data);
 	return 0;
 }
+
+struct process *proc_folder_process(const struct file *f)
+{
+	const struct proc_node *n;
+
+	if (f->ops != &proc_table_ops)
+		return NULL;
+	n = proc_node(f->inode);
+	return n->entry == &proc_pid_entry && !n->tid ? n->proc : NULL;
+}

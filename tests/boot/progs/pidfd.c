@@ -136,6 +136,36 @@ TEST(signals)
 	FAILS(pidfd_send_signal(fd, 0, NULL, 0), ESRCH);
 }
 
+/* Those of /proc were there first (Linux 5.1), and are still taken for it, and for nothing else. */
+TEST(signals_by_a_folder_of_proc)
+{
+	pid_t pid = sleeper();
+	char path[64];
+	int fd, other;
+
+	sprintf(path, "/proc/%d", pid);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	REQUIRE(fd >= 0);
+	EQ(pidfd_send_signal(fd, 0, NULL, 0), 0);
+	FAILS(syscall(SYS_pidfd_getfd_, fd, 0, 0), EBADF);
+	other = openat(fd, "task", O_RDONLY | O_DIRECTORY);
+	FAILS(pidfd_send_signal(other, 0, NULL, 0), EBADF);
+	close(other);
+	other = openat(fd, "stat", O_RDONLY);
+	FAILS(pidfd_send_signal(other, 0, NULL, 0), EBADF);
+	close(other);
+	other = open(path, O_PATH);
+	FAILS(pidfd_send_signal(other, 0, NULL, 0), EBADF);
+	close(other);
+	other = open("/proc", O_RDONLY);
+	FAILS(pidfd_send_signal(other, 0, NULL, 0), EBADF);
+	close(other);
+	EQ(pidfd_send_signal(fd, SIGTERM, NULL, 0), 0);
+	EQ(WTERMSIG(status_of(pid)), SIGTERM);
+	FAILS(pidfd_send_signal(fd, 0, NULL, 0), ESRCH);
+	close(fd);
+}
+
 TEST(a_number_used_again_is_not_meant)
 {
 	pid_t pid = CHILD();
