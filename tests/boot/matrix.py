@@ -87,10 +87,12 @@ def names_of(program):
 
 SMOKE = ("fork", "map")
 RACES = ("epoll_race", "proc_race", "smp", "thread_race", "torture")
-EIGHT = ("epoll_race", "futex", "proc_race", "signal", "smp", "wait")
+EIGHT = ("epoll_race", "futex", "futex_pi", "futex_robust", "proc_race", "signal", "smp", "wait")
 PARALLEL = RACES + (
     "fork",
     "futex",
+    "futex_pi",
+    "futex_robust",
     "pidfd",
     "pipe",
     "realtime",
