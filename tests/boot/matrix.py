@@ -99,6 +99,8 @@ PARALLEL = RACES + (
     "sched",
     "signal",
     "sock_tcp",
+    "sock_tcp_addr",
+    "sock_tcp_connect",
     "sock_unix",
     "storm",
     "timer",
@@ -126,6 +128,8 @@ LONG = (
     "realtime",
     "sched",
     "sock_tcp",
+    "sock_tcp_addr",
+    "sock_tcp_connect",
     "timer",
 ) + tuple(p for p in sources() if p.startswith("thread_"))
 

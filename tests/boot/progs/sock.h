@@ -32,10 +32,12 @@
 		EQ(setsockopt((fd), (level), (name), &value_, sizeof(value_)), 0); \
 	})
 
+#define EVERY (POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
+
 /* What poll says at once. */
 static inline int ready(int fd)
 {
-	struct pollfd p = {fd, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0};
+	struct pollfd p = {fd, EVERY, 0};
 
 	return poll(&p, 1, 0) < 0 ? -1 : p.revents;
 }
