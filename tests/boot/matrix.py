@@ -102,6 +102,7 @@ PARALLEL = RACES + (
     "sock_tcp_addr",
     "sock_tcp_connect",
     "sock_unix",
+    "sock_unix_connect",
     "storm",
     "timer",
     "topology",
