@@ -114,6 +114,8 @@ FORKING = (
     "family",
     "fork",
     "kwrite",
+    "level_counts",
+    "own_path",
     "protect",
     "remap",
     "shared",
