@@ -1,4 +1,4 @@
-/* What model.c and ops.c share: the model's state changes. */
+/* What model.c and the operations share: the model's state changes. */
 #pragma once
 
 #include "tests/unit/model/model.h"
