@@ -1,0 +1,277 @@
+/*
+ * How pipes and fifos begin and end, and how large their rings are. A pipe lives as long as one of its ends
+ * is open; a fifo's is made by the first that opens it.
+ */
+#include "kernel/fs/pipe_internal.h"
+
+#include "arch/uaccess.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+#include "mm/alloc.h"
+
+#define PIPE_DEFAULT_SIZE 65536
+#define PIPE_MAX_SIZE	  1048576 /* without privilege */
+
+static struct page **frames_alloc(u32 size)
+{
+	return kzalloc(size / PAGE_SIZE * sizeof(struct page *));
+}
+
+static struct pipe *pipe_new(void)
+{
+	struct pipe *p = kzalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->size = PIPE_DEFAULT_SIZE;
+	p->frames = frames_alloc(p->size);
+	if (!p->frames) {
+		kfree(p);
+		return NULL;
+	}
+	rwsem_init(&p->lock, LOCK_PIPE);
+	waitq_init(&p->read_wait);
+	waitq_init(&p->write_wait);
+	return p;
+}
+
+static void frames_free_all(struct page **frames, u32 size)
+{
+	for (u32 n = 0; n < size / PAGE_SIZE; n++)
+		if (frames[n])
+			page_put(frames[n]);
+	kfree(frames);
+}
+
+static void pipe_free(struct pipe *p)
+{
+	frames_free_all(p->frames, p->size);
+	kfree(p);
+}
+
+/* One end goes, and with the last of them the pipe; i is the inode that has it. */
+static void close_end(struct pipe *p, struct file *f, struct inode *i)
+{
+	bool last;
+
+	rwsem_write_lock(&p->lock);
+	if (file_readable(f))
+		p->readers--;
+	if (file_writable(f))
+		p->writers--;
+	rwsem_write_unlock(&p->lock);
+	/* Both sides may wait for the other to go. */
+	waitq_wake_all(&p->read_wait);
+	waitq_wake_all(&p->write_wait);
+	rwsem_write_lock(&i->lock);
+	last = --p->files == 0;
+	if (last)
+		i->pipe = NULL;
+	rwsem_write_unlock(&i->lock);
+	if (last)
+		pipe_free(p);
+}
+
+void pipe_release(struct file *f)
+{
+	close_end(f->private, f, f->inode);
+}
+
+/* ---- pipe(2) ---- */
+
+static int make_pipe(struct file *ends[2], u32 flags)
+{
+	struct inode *i = inode_anon(S_IFIFO | 0600);
+	struct pipe *p = pipe_new();
+
+	if (!i || !p) {
+		if (i)
+			inode_put(i);
+		if (p)
+			pipe_free(p);
+		return -ENOMEM;
+	}
+	i->uid = current->cred.fsuid;
+	i->gid = current->cred.fsgid;
+	p->readers = p->writers = p->opened_readers = p->opened_writers = 1;
+	p->files = 2;
+	/* Opened again by its name in /proc/PID/fd, it is a fifo as any other. */
+	i->fops = &fifo_ops;
+	i->pipe = p;
+	inode_get(i);
+	ends[0] = file_anon("pipe:", i, &pipe_ops, O_RDONLY | flags, p);
+	ends[1] = file_anon("pipe:", i, &pipe_ops, O_WRONLY | flags, p);
+	for (unsigned n = 0; n < 2; n++)
+		if (IS_ERR(ends[n]))
+			p->files--;
+	if (p->files == 2)
+		return 0;
+	if (!p->files)
+		pipe_free(p);
+	for (unsigned n = 0; n < 2; n++)
+		if (!IS_ERR(ends[n]))
+			file_put(ends[n]); /* the last one frees the pipe */
+	return -ENOMEM;
+}
+
+static long do_pipe(s32 __user *fds, u32 flags)
+{
+	struct file *ends[2];
+	s32 fd[2];
+	int err;
+
+	if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+		return -EINVAL;
+	if (flags & O_DIRECT)
+		return -EINVAL; /* packets are not there */
+	err = make_pipe(ends, flags & O_NONBLOCK);
+	if (err)
+		return err;
+	fd[0] = fd_install(ends[0], 0, flags & O_CLOEXEC);
+	if (fd[0] < 0) {
+		file_put(ends[1]);
+		return fd[0];
+	}
+	fd[1] = fd_install(ends[1], 0, flags & O_CLOEXEC);
+	if (fd[1] < 0) {
+		fd_close(fd[0]);
+		return fd[1];
+	}
+	if (copy_to_user(fds, fd, sizeof(fd))) {
+		fd_close(fd[0]);
+		fd_close(fd[1]);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+SYSCALL1(pipe, s32 __user *, fds)
+{
+	return do_pipe(fds, 0);
+}
+
+SYSCALL2(pipe2, s32 __user *, fds, u32, flags)
+{
+	return do_pipe(fds, flags);
+}
+
+/* ---- size ---- */
+
+long pipe_get_size(struct file *f)
+{
+	struct pipe *p = file_pipe(f);
+
+	return p ? (long)READ_ONCE(p->size) : -EBADF;
+}
+
+/* Moves the ring to another array, under the lock: frames go along whole, from the one at tail on.
+ */
+static void move_ring(struct pipe *p, struct page **frames, u32 size)
+{
+	u32 first = p->tail / PAGE_SIZE, used = p->head - first * PAGE_SIZE;
+	u32 old = p->size / PAGE_SIZE;
+
+	for (u32 n = 0; n < DIV_ROUND_UP(used, PAGE_SIZE); n++) {
+		frames[n] = p->frames[(first + n) % old];
+		p->frames[(first + n) % old] = NULL;
+	}
+	p->tail -= first * (u32)PAGE_SIZE;
+	p->head -= first * (u32)PAGE_SIZE;
+	frames_free_all(p->frames, p->size);
+	p->frames = frames;
+	p->size = size;
+}
+
+long pipe_set_size(struct file *f, u64 want)
+{
+	struct pipe *p = file_pipe(f);
+	struct page **frames;
+	u32 size = PAGE_SIZE;
+
+	if (!p)
+		return -EBADF;
+	if (want > BIT(31))
+		return -EINVAL;
+	while (size < want)
+		size *= 2;
+	if (size > PIPE_MAX_SIZE && current->cred.euid != 0)
+		return -EPERM;
+	frames = frames_alloc(size);
+	if (!frames)
+		return -ENOMEM;
+	rwsem_write_lock(&p->lock);
+	/* What lies in the ring or is to come, in whole frames, must fit. */
+	if (p->head - ALIGN_DOWN(p->tail, (u32)PAGE_SIZE) + p->promised > size) {
+		rwsem_write_unlock(&p->lock);
+		kfree(frames);
+		return -EBUSY;
+	}
+	move_ring(p, frames, size);
+	rwsem_write_unlock(&p->lock);
+	waitq_wake_all(&p->write_wait);
+	return (long)size;
+}
+
+/* ---- fifos ---- */
+
+/* The fifo's pipe with one more file, made by the first. */
+static struct pipe *fifo_get(struct inode *i)
+{
+	struct pipe *p;
+
+	rwsem_write_lock(&i->lock);
+	p = i->pipe ? i->pipe : pipe_new();
+	if (p) {
+		i->pipe = p;
+		p->files++;
+	}
+	rwsem_write_unlock(&i->lock);
+	return p;
+}
+
+/* Waits for the other end to be opened, if only for a moment. */
+static long wait_other_end(struct pipe *p, bool reads)
+{
+	u32 *other = reads ? &p->opened_writers : &p->opened_readers, before = *other;
+	u32 *there = reads ? &p->writers : &p->readers;
+
+	return wait_event(reads ? &p->read_wait : &p->write_wait,
+			  READ_ONCE(*there) || READ_ONCE(*other) != before);
+}
+
+static int fifo_open(struct inode *i, struct file *f)
+{
+	bool reads = file_readable(f), writes = file_writable(f);
+	/* A pipe opened again has had both its ends from the start. */
+	bool waits = i->sb->magic != ANON_FS_MAGIC;
+	struct pipe *p = fifo_get(i);
+	long err = 0;
+
+	if (!p)
+		return -ENOMEM;
+	f->ops = &pipe_ops;
+	f->private = p;
+	rwsem_write_lock(&p->lock);
+	if (waits && writes && !reads && (f->flags & O_NONBLOCK) && !p->readers)
+		err = -ENXIO;
+	if (reads) {
+		p->readers++;
+		p->opened_readers++;
+	}
+	if (writes) {
+		p->writers++;
+		p->opened_writers++;
+	}
+	rwsem_write_unlock(&p->lock);
+	if (!err) {
+		waitq_wake_all(&p->read_wait);
+		waitq_wake_all(&p->write_wait);
+		if (waits && reads != writes && !(f->flags & O_NONBLOCK))
+			err = wait_other_end(p, reads);
+	}
+	if (err)
+		close_end(p, f, i);
+	return (int)err;
+}
+
+const struct file_ops fifo_ops = {.open = fifo_open};
