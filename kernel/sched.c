@@ -207,6 +207,28 @@ void sched_kicked(void)
 	spin_unlock(&rq->lock);
 }
 
+/* Before a change that says where t belongs: whether it was on a queue, on which it is no more. */
+static bool take_off(struct runq *rq, struct task *t) __must_hold(&rq->lock)
+{
+	bool queued = t->on_queue;
+
+	if (queued)
+		runq_dequeue(rq, t);
+	return queued;
+}
+
+/* After it: t is placed anew, one that was on no queue when it is switched away from or woken. */
+static void put_back(struct runq *rq, struct task *t, bool queued) __releases(&rq->lock)
+{
+	if (queued) {
+		runq_place(rq, t);
+		return;
+	}
+	if (t->on_cpu)
+		preempt(rq, clock_ns());
+	spin_unlock(&rq->lock);
+}
+
 int sched_set_affinity(struct task *t, u64 mask)
 {
 	struct runq *rq;
@@ -218,17 +240,10 @@ int sched_set_affinity(struct task *t, u64 mask)
 	rq = runq_lock_of(t);
 	spin_assert_held(&rq->lock);
 	atomic_store(&t->cpu_mask, mask);
-	if (runq_allows(rq, t)) {
+	if (runq_allows(rq, t))
 		spin_unlock(&rq->lock);
-	} else if (t->on_queue) {
-		runq_dequeue(rq, t);
-		runq_place(rq, t);
-	} else {
-		/* It moves when it is switched away from, or woken. */
-		if (t->on_cpu)
-			preempt(rq, clock_ns());
-		spin_unlock(&rq->lock);
-	}
+	else
+		put_back(rq, t, take_off(rq, t));
 	irq_restore(flags);
 	if (t == current)
 		cond_resched();
@@ -242,21 +257,13 @@ void sched_set_policy(struct task *t, u8 policy, bool reset_on_fork, u8 priority
 	bool queued;
 
 	spin_assert_held(&rq->lock);
-	queued = t->on_queue;
-	if (queued)
-		runq_dequeue(rq, t);
+	queued = take_off(rq, t);
 	if (policy != t->sched_policy)
 		t->slice_left_ns = (s64)sched_slice_ns(policy, t->nice);
 	t->sched_policy = policy;
 	t->reset_on_fork = reset_on_fork;
 	t->rt_priority = priority;
-	if (queued) {
-		runq_place(rq, t);
-	} else {
-		if (t->on_cpu)
-			preempt(rq, clock_ns());
-		spin_unlock(&rq->lock);
-	}
+	put_back(rq, t, queued);
 	irq_restore(flags);
 }
 
