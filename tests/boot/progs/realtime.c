@@ -180,26 +180,33 @@ static pid_t counter(volatile long *count, volatile int *stop, int policy, int p
 	return pid;
 }
 
-TEST(an_ordinary_one_waits)
+/* What an ordinary task on this CPU counts while the caller, by then real-time, keeps it so many ms. */
+static long counted_beside(int priority, long ms)
 {
 	volatile long *shared = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
 	volatile int *stop = (volatile int *)&shared[8];
-	long before, until;
+	long before, until, counted;
 	pid_t pid;
 
 	EQ(pin(0, 0), 0);
 	pid = counter(&shared[0], stop, SCHED_OTHER, 0);
 	while (!shared[0])
 		sleep_ms(1);
-	EQ(set(0, SCHED_FIFO, 1), 0);
+	EQ(set(0, SCHED_FIFO, priority), 0);
 	before = shared[0];
-	until = now_ms() + 200;
+	until = now_ms() + ms;
 	while (now_ms() < until)
 		;
-	EQ(shared[0], before);
+	counted = shared[0] - before;
 	EQ(set(0, SCHED_OTHER, 0), 0);
 	*stop = 1;
 	JOIN(pid);
+	return counted;
+}
+
+TEST(an_ordinary_one_waits)
+{
+	EQ(counted_beside(1, 200), 0);
 }
 
 /* Nor is the turn of SCHED_FIFO's over by itself, also after a yield to nobody. */
@@ -254,24 +261,7 @@ TEST(equals_take_turns)
 /* Within a second, though not soon. */
 TEST(a_busy_loop_leaves_something)
 {
-	volatile long *shared = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
-	volatile int *stop = (volatile int *)&shared[8];
-	long until, before;
-	pid_t pid;
-
-	EQ(pin(0, 0), 0);
-	pid = counter(&shared[0], stop, SCHED_OTHER, 0);
-	while (!shared[0])
-		sleep_ms(1);
-	EQ(set(0, SCHED_FIFO, 50), 0);
-	before = shared[0];
-	until = now_ms() + 2500;
-	while (now_ms() < until)
-		;
-	CHECK(shared[0] > before);
-	EQ(set(0, SCHED_OTHER, 0), 0);
-	*stop = 1;
-	JOIN(pid);
+	CHECK(counted_beside(50, 2500) > 0);
 }
 
 /* Two that hand the CPU to each other all the time are no better than one that keeps it. */
