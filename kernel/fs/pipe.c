@@ -143,12 +143,11 @@ static bool can_write(struct pipe *p, size_t left)
 	return pipe_room_now(p) >= (left <= PIPE_BUF ? left : 1) || !READ_ONCE(p->readers);
 }
 
+/* As on Linux the signal comes to who has written a part, too. */
 static ssize_t broken(ssize_t done)
 {
-	if (done)
-		return done;
 	signal_task(current, SIGPIPE, NULL);
-	return -EPIPE;
+	return done ? done : -EPIPE;
 }
 
 static ssize_t pipe_write(struct file *f, struct io_iter *it, loff_t *pos)

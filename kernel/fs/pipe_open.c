@@ -5,6 +5,7 @@
 #include "kernel/fs/pipe_internal.h"
 
 #include "arch/uaccess.h"
+#include "kernel/lib/string.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
@@ -164,16 +165,22 @@ long pipe_get_size(struct file *f)
 	return p ? (long)READ_ONCE(p->size) : -EBADF;
 }
 
-/* Moves the ring to another array, under the lock: frames go along whole, from the one at tail on.
+/*
+ * Moves the ring to another array, under the lock: frames go along whole, from the one at tail on. Where
+ * the ring is so full that its head has come round into that frame, too, `own` takes the head's bytes.
  */
-static void move_ring(struct pipe *p, struct page **frames, u32 size)
+static void move_ring(struct pipe *p, struct page **frames, u32 size, struct page *own)
 {
 	u32 first = p->tail / PAGE_SIZE, used = p->head - first * PAGE_SIZE;
 	u32 old = p->size / PAGE_SIZE;
 
-	for (u32 n = 0; n < DIV_ROUND_UP(used, PAGE_SIZE); n++) {
+	for (u32 n = 0; n < DIV_ROUND_UP(min(used, p->size), PAGE_SIZE); n++) {
 		frames[n] = p->frames[(first + n) % old];
 		p->frames[(first + n) % old] = NULL;
+	}
+	if (own) {
+		memcpy(page_to_virt(own), page_to_virt(frames[0]), p->head % PAGE_SIZE);
+		frames[old] = own;
 	}
 	p->tail -= first * (u32)PAGE_SIZE;
 	p->head -= first * (u32)PAGE_SIZE;
@@ -182,11 +189,29 @@ static void move_ring(struct pipe *p, struct page **frames, u32 size)
 	p->size = size;
 }
 
+/* What lies in the ring or is to come, in whole frames, must fit. */
+static int resize(struct pipe *p, struct page **frames, u32 size)
+{
+	u32 used = p->head - ALIGN_DOWN(p->tail, (u32)PAGE_SIZE);
+	struct page *own = NULL;
+
+	if (used + p->promised > size)
+		return -EBUSY;
+	if (used > p->size) {
+		own = page_alloc(PAGE_KERNEL, 0, 0);
+		if (!own)
+			return -ENOMEM;
+	}
+	move_ring(p, frames, size, own);
+	return 0;
+}
+
 long pipe_set_size(struct file *f, u64 want)
 {
 	struct pipe *p = file_pipe(f);
 	struct page **frames;
 	u32 size = PAGE_SIZE;
+	int err;
 
 	if (!p)
 		return -EBADF;
@@ -200,14 +225,12 @@ long pipe_set_size(struct file *f, u64 want)
 	if (!frames)
 		return -ENOMEM;
 	rwsem_write_lock(&p->lock);
-	/* What lies in the ring or is to come, in whole frames, must fit. */
-	if (p->head - ALIGN_DOWN(p->tail, (u32)PAGE_SIZE) + p->promised > size) {
-		rwsem_write_unlock(&p->lock);
-		kfree(frames);
-		return -EBUSY;
-	}
-	move_ring(p, frames, size);
+	err = resize(p, frames, size);
 	rwsem_write_unlock(&p->lock);
+	if (err) {
+		kfree(frames);
+		return err;
+	}
 	waitq_wake_all(&p->write_wait);
 	return (long)size;
 }
@@ -229,31 +252,12 @@ static struct pipe *fifo_get(struct inode *i)
 	return p;
 }
 
-/* Waits for the other end to be opened, if only for a moment. */
-static long wait_other_end(struct pipe *p, bool reads)
+/*
+ * Counts one more end, or two, and says in *seen how often the other end had been opened by then. True:
+ * nobody has it open now.
+ */
+static bool add_end(struct pipe *p, bool reads, bool writes, u32 *seen) __must_hold(&p->lock)
 {
-	u32 *other = reads ? &p->opened_writers : &p->opened_readers, before = *other;
-	u32 *there = reads ? &p->writers : &p->readers;
-
-	return wait_event(reads ? &p->read_wait : &p->write_wait,
-			  READ_ONCE(*there) || READ_ONCE(*other) != before);
-}
-
-static int fifo_open(struct inode *i, struct file *f)
-{
-	bool reads = file_readable(f), writes = file_writable(f);
-	/* A pipe opened again has had both its ends from the start. */
-	bool waits = i->sb->magic != ANON_FS_MAGIC;
-	struct pipe *p = fifo_get(i);
-	long err = 0;
-
-	if (!p)
-		return -ENOMEM;
-	f->ops = &pipe_ops;
-	f->private = p;
-	rwsem_write_lock(&p->lock);
-	if (waits && writes && !reads && (f->flags & O_NONBLOCK) && !p->readers)
-		err = -ENXIO;
 	if (reads) {
 		p->readers++;
 		p->opened_readers++;
@@ -262,12 +266,40 @@ static int fifo_open(struct inode *i, struct file *f)
 		p->writers++;
 		p->opened_writers++;
 	}
+	*seen = reads ? p->opened_writers : p->opened_readers;
+	return reads ? !p->writers : !p->readers;
+}
+
+/* Waits for the other end to be opened, if only for a moment: since it has been so `seen` times. */
+static long wait_other_end(struct pipe *p, bool reads, u32 seen)
+{
+	return wait_event(reads ? &p->read_wait : &p->write_wait,
+			  READ_ONCE(*(reads ? &p->opened_writers : &p->opened_readers)) != seen);
+}
+
+static int fifo_open(struct inode *i, struct file *f)
+{
+	bool reads = file_readable(f), writes = file_writable(f);
+	/* A pipe opened again has had both its ends from the start. */
+	bool waits = i->sb->magic != ANON_FS_MAGIC, alone;
+	struct pipe *p = fifo_get(i);
+	long err = 0;
+	u32 seen;
+
+	if (!p)
+		return -ENOMEM;
+	f->ops = &pipe_ops;
+	f->private = p;
+	rwsem_write_lock(&p->lock);
+	if (waits && writes && !reads && (f->flags & O_NONBLOCK) && !p->readers)
+		err = -ENXIO;
+	alone = add_end(p, reads, writes, &seen);
 	rwsem_write_unlock(&p->lock);
 	if (!err) {
 		waitq_wake_all(&p->read_wait);
 		waitq_wake_all(&p->write_wait);
-		if (waits && reads != writes && !(f->flags & O_NONBLOCK))
-			err = wait_other_end(p, reads);
+		if (waits && alone && !(f->flags & O_NONBLOCK))
+			err = wait_other_end(p, reads, seen);
 	}
 	if (err)
 		close_end(p, f, i);

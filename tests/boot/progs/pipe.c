@@ -366,3 +366,50 @@ TEST(opened_again_by_its_name_in_proc)
 	close(p[0]);
 	close(again);
 }
+
+/*
+ * Full, with its end somewhere within a frame: the last bytes lie before the first ones in one frame. Grown
+ * (F_SETPIPE_SZ) it has a frame for each. Linux counts buffers instead, and may say that it is too full.
+ */
+TEST(grows_while_it_is_full)
+{
+	static unsigned char in[FULL + 4096], out[FULL + 4096];
+	static const int offsets[] = {1, 100, 2048, 4095};
+	int p[2];
+
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = i * 7 + i / 253;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+		int at = offsets[i];
+
+		REQUIRE(!pipe(p));
+		EQ(write(p[1], in, FULL), FULL);
+		EQ(read(p[0], out, at), at);
+		if (on_calf())
+			EQ(write(p[1], in + FULL, at), at);
+		EQ(fcntl(p[1], F_SETPIPE_SZ, 2 * FULL), 2 * FULL);
+		EQ(write(p[1], "end", 3), 3);
+		at = on_calf() ? FULL : FULL - at;
+		EQ(read(p[0], out, at), at);
+		CHECK(!memcmp(out, in + offsets[i], at));
+		EQ(read(p[0], out, sizeof(out)), 3);
+		CHECK(!memcmp(out, "end", 3));
+		close(p[0]);
+		close(p[1]);
+	}
+}
+
+TEST(broken_while_it_is_written)
+{
+	static char buf[2 * FULL];
+	int p[2];
+
+	REQUIRE(!pipe(p));
+	pid_t pid = CHILD(close(p[0]); signal(SIGPIPE, hit);
+			  BETWEEN(write(p[1], buf, sizeof(buf)), FULL, 2 * FULL - 1); EQ(hits, 1));
+	close(p[1]);
+	sleep_ms(50);
+	EQ(read(p[0], buf, 1), 1);
+	close(p[0]);
+	JOIN(pid);
+}
