@@ -1,14 +1,6 @@
 /* /sys: the little that programs look for, as a table like /proc's. */
 #include "kernel/fs/sysfs.h"
 
-static const struct proc_entry node_entries[] = {
-    TEXT_("has_cpu", "0\n"),
-    TEXT_("has_memory", "0\n"),
-    TEXT_("online", "0\n"),
-    TEXT_("possible", "0\n"),
-    {0},
-};
-
 static const struct proc_entry system_entries[] = {
     {
 	.name = "cpu",
@@ -17,7 +9,7 @@ static const struct proc_entry system_entries[] = {
 	.iops = &sysfs_cpu_iops,
 	.fops = &sysfs_cpu_ops,
     },
-    DIR_("node", node_entries),
+    DIR_("node", sysfs_node_entries),
     {0},
 };
 

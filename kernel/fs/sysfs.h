@@ -21,3 +21,9 @@
 extern const struct proc_entry sysfs_cpu_entries[];
 extern const struct inode_ops sysfs_cpu_iops;
 extern const struct file_ops sysfs_cpu_ops;
+/* A set of CPUs and a line's end, in hexadecimal or as ranges; 0. */
+int sysfs_show_mask(struct seq *s, u64 mask);
+int sysfs_show_list(struct seq *s, u64 mask);
+
+/* sysfs_node.c: /sys/devices/system/node */
+extern const struct proc_entry sysfs_node_entries[];

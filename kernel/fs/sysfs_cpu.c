@@ -31,14 +31,14 @@ static int show_core(struct seq *s, void *arg)
 	return 0;
 }
 
-static int show_mask(struct seq *s, u64 mask)
+int sysfs_show_mask(struct seq *s, u64 mask)
 {
 	proc_show_mask(s, mask);
 	seq_putc(s, '\n');
 	return 0;
 }
 
-static int show_list(struct seq *s, u64 mask)
+int sysfs_show_list(struct seq *s, u64 mask)
 {
 	proc_show_mask_list(s, mask);
 	seq_putc(s, '\n');
@@ -47,22 +47,22 @@ static int show_list(struct seq *s, u64 mask)
 
 static int show_core_cpus(struct seq *s, void *arg)
 {
-	return show_mask(s, place_of(arg).core_cpus);
+	return sysfs_show_mask(s, place_of(arg).core_cpus);
 }
 
 static int show_core_list(struct seq *s, void *arg)
 {
-	return show_list(s, place_of(arg).core_cpus);
+	return sysfs_show_list(s, place_of(arg).core_cpus);
 }
 
 static int show_package_cpus(struct seq *s, void *arg)
 {
-	return show_mask(s, place_of(arg).package_cpus);
+	return sysfs_show_mask(s, place_of(arg).package_cpus);
 }
 
 static int show_package_list(struct seq *s, void *arg)
 {
-	return show_list(s, place_of(arg).package_cpus);
+	return sysfs_show_list(s, place_of(arg).package_cpus);
 }
 
 /* Newer names and older ones; a package is one die here. */
@@ -123,7 +123,7 @@ static const struct proc_entry further_cpu = DIR_("cpu<N>", further_cpu_entries)
 static int show_all(struct seq *s, void *arg)
 {
 	(void)arg;
-	return show_list(s, proc_cpus());
+	return sysfs_show_list(s, proc_cpus());
 }
 
 const struct proc_entry sysfs_cpu_entries[] = {

@@ -181,3 +181,29 @@ TEST(a_further_cpu_is_online)
 	FAILS(write(fd, "what\n", 5), EINVAL);
 	close(fd);
 }
+
+/* As numactl(8) and libnuma look for it: here all is one node. */
+TEST(the_node_that_has_all)
+{
+	int n = sysconf(_SC_NPROCESSORS_CONF);
+	long total, free, used;
+	char want[16];
+
+	snprintf(want, sizeof(want), n > 1 ? "0-%d\n" : "0\n", n - 1);
+	REQUIRE(slurp("/sys/devices/system/node/online", buf, sizeof(buf)) > 0);
+	CHECK(!strcmp(buf, "0\n"));
+	REQUIRE(slurp("/sys/devices/system/node/node0/cpulist", buf, sizeof(buf)) > 0);
+	CHECK(!strcmp(buf, want));
+	REQUIRE(slurp("/sys/devices/system/node/node0/cpumap", buf, sizeof(buf)) > 0);
+	EQ(strtoul(buf, NULL, 16), (1ul << n) - 1);
+	REQUIRE(slurp("/sys/devices/system/node/node0/distance", buf, sizeof(buf)) > 0);
+	CHECK(!strcmp(buf, "10\n"));
+	REQUIRE(slurp("/sys/devices/system/node/node0/meminfo", buf, sizeof(buf)) > 0);
+	REQUIRE(sscanf(buf,
+		       "Node 0 MemTotal:       %8ld kB\n"
+		       "Node 0 MemFree:        %8ld kB\n"
+		       "Node 0 MemUsed:        %8ld kB\n",
+		       &total, &free, &used) == 3);
+	EQ(free + used, total);
+	EQ(total, value_of("/proc/meminfo", "MemTotal"));
+}
