@@ -188,8 +188,8 @@ static int fd_take(struct fd_table *t, u32 fd, const struct file *only, struct f
 	if (fd < t->array->size && bitmap_test(t->array->open, fd))
 		err = array_own(t);
 	a = t->array;
-	/* Another task may have closed it while the lock was not held. */
-	if (!err && (!bitmap_test(a->open, fd) || (only && a->files[fd] != only)))
+	/* Another task may have closed it while the lock was not held, and the copy may be a smaller one. */
+	if (!err && (fd >= a->size || !bitmap_test(a->open, fd) || (only && a->files[fd] != only)))
 		err = -EBADF;
 	if (!err) {
 		*f = a->files[fd];
