@@ -6,7 +6,8 @@
  *	1. A socket in flight whose file has no other references than those is a candidate.
  *	2. From each one's count is taken what lies in the queues of candidates. Where something is left,
  *	   it lies in the queue of a socket that is reachable, or is being sent or received right now.
- *	3. Such a one is reachable, and so is what its own queue holds.
+ *	3. Such a one is reachable, and so is what its own queue holds. A candidate that is found so moves to
+ *	   the end of the list that is being walked: one walk finds all.
  *	4. The rest is dropped.
  *
  * A file's references cannot grow behind our back between 1 and 4: a candidate has no descriptor, and
@@ -26,6 +27,7 @@ static struct list_head users __guarded_by_global(&rights_lock) = LIST_INIT(user
 /* rights whose files are to be closed */
 static struct list_head dropped __guarded_by_global(&rights_lock) = LIST_INIT(dropped);
 static bool dropping __guarded_by_global(&rights_lock); /* a task is about it */
+static bool collect_again __guarded_by_global(&rights_lock); /* and shall look for more when it is done */
 
 /* One who has files in flight, for as long as that. */
 struct rights_user {
@@ -151,8 +153,13 @@ struct rights *rights_detach(struct packet *p)
 	return r;
 }
 
-/* Closes what is to be closed, unless another task is about it, or this one further up. Called under the
- * lock. */
+static void collect_locked(void) __must_hold(&rights_lock);
+
+/*
+ * Closes what is to be closed, unless another task is about it, or this one further up. Sockets that are
+ * closed by it may leave others unreachable: these are looked for once all is closed, not for each.
+ * Called under the lock, which it drops meanwhile.
+ */
 static void drop_locked(void) __must_hold(&rights_lock)
 {
 	if (dropping)
@@ -164,7 +171,10 @@ static void drop_locked(void) __must_hold(&rights_lock)
 		list_del(&r->link);
 		spin_unlock(&rights_lock);
 		rights_free(r);
+		cond_resched();
 		spin_lock(&rights_lock);
+		if (list_empty(&dropped) && collect_again)
+			collect_locked();
 	}
 	dropping = false;
 }
@@ -206,24 +216,27 @@ static void visit(struct socket *s, visit_fn fn)
 	spin_unlock(&s->lock);
 }
 
-static void add_refs(const struct packet *p, s32 by) __must_hold(&rights_lock)
+static void take_off(struct packet *p) __must_hold(&rights_lock)
 {
 	for (u32 n = 0; n < p->rights->count; n++) {
 		struct socket *s = unix_socket(p->rights->files[n]);
 
 		if (s && s->un.gc_candidate)
-			s->un.gc_refs += (u32)by;
+			s->un.gc_refs--;
 	}
-}
-
-static void take_off(struct packet *p) __must_hold(&rights_lock)
-{
-	add_refs(p, -1);
 }
 
 static void put_back(struct packet *p) __must_hold(&rights_lock)
 {
-	add_refs(p, 1);
+	for (u32 n = 0; n < p->rights->count; n++) {
+		struct socket *s = unix_socket(p->rights->files[n]);
+
+		if (!s || !s->un.gc_candidate || s->un.gc_refs++)
+			continue;
+		/* The walk may have passed it. */
+		list_del(&s->un.inflight_link);
+		list_add_tail(&inflight, &s->un.inflight_link);
+	}
 }
 
 static struct list_head garbage __guarded_by_global(&rights_lock) = LIST_INIT(garbage);
@@ -249,39 +262,46 @@ static void find_candidates(void) __must_hold(&rights_lock)
 			visit(s, take_off);
 }
 
-/* Clears candidates that something reaches, one round; true where there was one. */
-static bool spare_reachable(void) __must_hold(&rights_lock)
+/* Clears the candidates that something reaches. */
+static void spare_reachable(void) __must_hold(&rights_lock)
 {
 	struct socket *s;
-	bool found = false;
 
 	list_for_each (s, &inflight, un.inflight_link) {
 		if (!s->un.gc_candidate || !s->un.gc_refs)
 			continue;
 		s->un.gc_candidate = false;
 		visit(s, put_back);
-		found = true;
 	}
-	return found;
 }
 
-void rights_collect(void)
+/* Moves what nobody can reach to the list of what is to be closed. */
+static void collect_locked(void)
 {
 	struct rights *r;
 	struct socket *s;
 
-	if (READ_ONCE(inflight.next) == &inflight)
-		return;
-	spin_lock(&rights_lock);
+	collect_again = false;
 	find_candidates();
-	while (spare_reachable())
-		;
+	spare_reachable();
 	list_for_each (s, &inflight, un.inflight_link)
 		if (s->un.gc_candidate)
 			visit(s, take_garbage);
 	list_for_each (r, &garbage, link)
 		land_locked(r);
 	list_splice_tail(&dropped, &garbage);
-	drop_locked();
+}
+
+void rights_collect(void)
+{
+	if (READ_ONCE(inflight.next) == &inflight)
+		return;
+	spin_lock(&rights_lock);
+	if (dropping) {
+		collect_again = true;
+	} else {
+		collect_locked();
+		drop_locked();
+	}
 	spin_unlock(&rights_lock);
 }

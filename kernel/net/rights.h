@@ -24,5 +24,5 @@ struct rights *rights_copy(const struct rights *r) __must_check;
  * task that is about it already, so that however long a chain is, it does not nest.
  */
 void rights_drop(struct rights *r);
-/* A socket of AF_UNIX was closed. */
+/* A socket of AF_UNIX was closed. Where that was among what is dropped, the dropping task looks once it is done. */
 void rights_collect(void);

@@ -341,6 +341,25 @@ TEST(long_chain)
 	close(last);
 }
 
+/* Linux, too, closes a chain as long as it likes; what it takes for each link does not grow with the chain. */
+TEST_FOR(30, very_long_chain)
+{
+	int s[2], last = -1, links = 1500;
+	long start;
+
+	for (int i = 0; i < links; i++) {
+		PAIR(s, SOCK_DGRAM);
+		if (last >= 0)
+			REQUIRE(send_fds(s[0], &last, 1) == 1);
+		close(last);
+		close(s[0]);
+		last = s[1];
+	}
+	start = now_ms();
+	close(last);
+	CHECK(now_ms() - start < 1000 + LATE);
+}
+
 /* ---- credentials ---- */
 
 /* Sends a byte that says it is from cred; recv tells who it was from. */
