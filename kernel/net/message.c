@@ -119,7 +119,9 @@ static void header_put(struct header *h)
 	io_vector_put(&h->vec);
 }
 
-static long send_header(struct socket *s, const struct user_msghdr __user *user, u32 flags)
+/* *left: bytes of it that a stream has not taken. */
+static long send_header(struct socket *s, const struct user_msghdr __user *user, u32 flags,
+			size_t *left)
 {
 	struct header h;
 	long n = header_get(&h, user, flags);
@@ -132,6 +134,7 @@ static long send_header(struct socket *s, const struct user_msghdr __user *user,
 		n = control_get(s, &h.m, h.user.control, h.user.control_len);
 	if (!n)
 		n = send_message(s, &h.m);
+	*left = h.vec.it.left;
 	header_put(&h);
 	return n;
 }
@@ -179,11 +182,12 @@ SYSCALL3(sendmsg, s32, fd, const struct user_msghdr __user *, user, u32, flags)
 {
 	struct socket *s;
 	struct file *f = begin(fd, &s, &flags);
+	size_t left;
 	long n;
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	n = send_header(s, user, flags);
+	n = send_header(s, user, flags, &left);
 	file_put(f);
 	return n;
 }
@@ -207,18 +211,21 @@ SYSCALL4(sendmmsg, s32, fd, struct user_mmsghdr __user *, user, u32, count, u32,
 {
 	struct socket *s;
 	struct file *f = begin(fd, &s, &flags);
+	size_t left = 0;
 	long n = 0;
-	u32 done;
+	u32 done = 0;
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	count = min(count, (u32)BATCH_MAX);
-	for (done = 0; done < count; done++) {
-		n = send_header(s, &user[done].hdr, flags);
+	/* What follows a message that went in part would be taken for the rest of that. */
+	while (done < count && !left) {
+		n = send_header(s, &user[done].hdr, flags, &left);
 		if (n >= 0)
 			n = put_user((u32)n, &user[done].len);
-		if (n < 0 || (done && signal_pending()))
+		if (n < 0)
 			break;
+		done++;
 	}
 	file_put(f);
 	return done ? (long)done : n;

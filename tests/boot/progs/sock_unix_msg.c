@@ -485,3 +485,50 @@ TEST(message_errnos)
 	raw.name_len = -1;
 	FAILS(syscall(SYS_sendmsg, s[0], &raw, 0), EINVAL);
 }
+
+/* ---- many in one call ---- */
+
+static int heard;
+
+static void hear(int sig)
+{
+	heard += sig == SIGIO;
+}
+
+/* A signal that comes while they are sent does not hide one that was. */
+TEST(all_that_was_sent_is_counted)
+{
+	struct sigaction sa = {.sa_handler = hear, .sa_flags = SA_RESTART};
+	struct iovec iov = {"x", 1};
+	struct mmsghdr m[4] = {0};
+	int s[2], came = 0;
+	char c;
+
+	PAIR(s, SOCK_DGRAM);
+	EQ(sigaction(SIGIO, &sa, NULL), 0);
+	EQ(fcntl(s[1], F_SETOWN, getpid()), 0);
+	EQ(fcntl(s[1], F_SETFL, O_ASYNC), 0);
+	for (int i = 0; i < 4; i++)
+		m[i].msg_hdr = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1};
+	EQ(syscall(SYS_sendmmsg, s[0], m, 4, 0), 4); /* musl's own sends one by one */
+	EQ(heard, 1);
+	for (int i = 0; i < 4; i++)
+		EQ(m[i].msg_len, 1);
+	while (recv(s[1], &c, 1, MSG_DONTWAIT) == 1)
+		came++;
+	EQ(came, 4);
+}
+
+TEST(a_message_that_went_in_part_is_the_last)
+{
+	static char big[1 << 20];
+	struct iovec iov[2] = {{big, sizeof(big)}, {"", 0}};
+	struct mmsghdr m[2] = {0};
+	int s[2];
+
+	PAIR(s, SOCK_STREAM);
+	for (int i = 0; i < 2; i++)
+		m[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+	EQ(syscall(SYS_sendmmsg, s[0], m, 2, MSG_DONTWAIT), 1);
+	BETWEEN(m[0].msg_len, 1, sizeof(big) - 1);
+}
