@@ -34,19 +34,38 @@ bool sock_receive(struct socket *s, const struct socket *from, struct packet *p)
 	return takes;
 }
 
+/*
+ * The pending error, negative, or 0. It is taken; but where the call has something to return already, TCP keeps
+ * it for the next one. (On Linux a stream of AF_UNIX does not.)
+ */
+static int stream_error(struct socket *s, bool done)
+{
+	if (done && s->family != AF_UNIX)
+		return -atomic_load(&s->error);
+	return sock_take_error(s);
+}
+
 /* ---- sending ---- */
 
+/* Nothing more can be sent. An error is there before the end shows, but may have come after the last look. */
+static int end_of_sending(struct socket *s, bool done)
+{
+	int err = stream_error(s, done);
+
+	return err ? err : -EPIPE;
+}
+
 /* 0 where something may be sent now; waits for it, unless the call says no. */
-static int wait_room(struct socket *s, const struct message *m, u64 deadline)
+static int wait_room(struct socket *s, const struct message *m, u64 deadline, bool done)
 {
 	for (;;) {
-		int err = sock_take_error(s);
+		int err = stream_error(s, done);
 		long ret;
 
 		if (err)
 			return err;
 		if (READ_ONCE(s->shut) & SHUT_SEND)
-			return -EPIPE;
+			return end_of_sending(s, done);
 		if (sock_has_room(s) && READ_ONCE(s->state) != SS_CONNECTING)
 			return 0;
 		if (m->flags & MSG_DONTWAIT)
@@ -84,9 +103,9 @@ ssize_t stream_send(struct socket *s, struct message *m)
 	ssize_t done = 0, n = 0;
 
 	if (READ_ONCE(s->shut) & SHUT_SEND)
-		n = -EPIPE;
+		n = s->family == AF_UNIX ? -EPIPE : end_of_sending(s, false);
 	while (m->it->left && n >= 0) {
-		n = wait_room(s, m, deadline);
+		n = wait_room(s, m, deadline, done);
 		if (!n)
 			n = send_chunk(s, m);
 		if (n > 0)
@@ -174,14 +193,15 @@ static int take(struct socket *s, struct message *m, struct taking *t)
 /* Nothing is there: 0 and t->over at the end, 0 after a wait, or an errno. */
 static int wait_data(struct socket *s, const struct message *m, struct taking *t, u64 deadline)
 {
-	int err = READ_ONCE(s->got_end) ? 0 : sock_take_error(s);
+	int err = READ_ONCE(s->got_end) ? 0 : stream_error(s, t->done);
 
 	if (err)
 		return err;
 	if (READ_ONCE(s->shut) & SHUT_RECV) {
 		/* What came before the end is taken first. */
 		t->over = !READ_ONCE(s->received.count);
-		return 0;
+		/* An error is there before its end shows, but may have come after the look above. */
+		return t->over && !READ_ONCE(s->got_end) ? stream_error(s, t->done) : 0;
 	}
 	if (m->flags & MSG_DONTWAIT)
 		return -EAGAIN;

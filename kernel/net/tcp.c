@@ -65,9 +65,10 @@ static void receive_reset(struct socket *s, const struct socket *from)
 		s->peer = NULL;
 		fail_locked(s);
 	} else if (s->peer == from && s->state == SS_CONNECTED) {
-		s->state = SS_CLOSED;
-		s->shut = SHUT_BOTH;
+		/* First: who sees the end, under no lock, finds why. */
 		sock_set_error(s, s->got_end ? EPIPE : ECONNRESET);
+		WRITE_ONCE(s->state, SS_CLOSED);
+		WRITE_ONCE(s->shut, SHUT_BOTH);
 	}
 	spin_unlock(&s->lock);
 	sock_wake(s);

@@ -287,11 +287,12 @@ int unix_shutdown(struct socket *s, u32 shut)
 /* The other end of a connection hears that s is gone. */
 static void tell_peer(struct socket *peer, bool reset)
 {
+	/* First: who sees the end, under no lock, finds why. */
+	if (reset)
+		sock_set_error(peer, ECONNRESET);
 	spin_lock(&peer->lock);
 	peer->shut = SHUT_BOTH;
 	spin_unlock(&peer->lock);
-	if (reset)
-		sock_set_error(peer, ECONNRESET);
 	sock_wake(peer);
 }
 

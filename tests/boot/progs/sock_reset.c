@@ -1,0 +1,61 @@
+/* Connections that end before their time: what a call that is under way, and the next one, is told. */
+#include "tap.h"
+#include "sock_net.h"
+
+/* Closing fd resets the other end. */
+static void will_reset(int fd)
+{
+	struct linger hard = {1, 0};
+
+	EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+}
+
+/* What has come is returned, and the reset is left to the next call. */
+TEST(reset_after_a_part)
+{
+	char buf[16];
+	int s[2];
+	pid_t pid;
+
+	tcp_pair(s);
+	will_reset(s[0]);
+	pid = CHILD(SENT(s[0], "12345"); sleep_ms(100));
+	close(s[0]);
+	EQ(recv(s[1], buf, 10, MSG_WAITALL), 5);
+	FAILS(recv(s[1], buf, 10, 0), ECONNRESET);
+	EQ(recv(s[1], buf, 10, 0), 0);
+	JOIN(pid);
+}
+
+TEST(reset_of_a_sender)
+{
+	static char big[16 << 20];
+	int s[2];
+	pid_t pid;
+
+	signal(SIGPIPE, SIG_IGN);
+	tcp_pair(s);
+	will_reset(s[0]);
+	pid = CHILD(sleep_ms(100));
+	close(s[0]);
+	BETWEEN(send(s[1], big, sizeof(big), 0), 1, sizeof(big) - 1);
+	FAILS(send(s[1], big, 1, 0), ECONNRESET);
+	FAILS(send(s[1], big, 1, 0), EPIPE);
+	JOIN(pid);
+}
+
+/* A stream of AF_UNIX forgets it. */
+TEST(local_reset_after_a_part)
+{
+	char buf[16];
+	int s[2];
+	pid_t pid;
+
+	PAIR(s, SOCK_STREAM);
+	SENT(s[1], "unread");
+	pid = CHILD(SENT(s[0], "12345"); sleep_ms(100));
+	close(s[0]);
+	EQ(recv(s[1], buf, 10, MSG_WAITALL), 5);
+	EQ(recv(s[1], buf, 10, 0), 0);
+	JOIN(pid);
+}
