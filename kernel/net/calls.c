@@ -49,22 +49,30 @@ static bool bad_flags(u32 flags)
 	return flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-static s32 install(struct socket *s, u32 flags)
+static struct file *make_file(struct socket *s, u32 flags)
 {
-	struct file *f = sock_file(s, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
+	return sock_file(s, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
+}
 
-	return IS_ERR(f) ? (s32)PTR_ERR(f) : fd_install(f, 0, flags & SOCK_CLOEXEC);
+/* A descriptor of f, whose reference stays the caller's. f may be an ERR_PTR. */
+static s32 install(struct file *f, u32 flags)
+{
+	return IS_ERR(f) ? (s32)PTR_ERR(f) : fd_install(file_get(f), 0, flags & SOCK_CLOEXEC);
 }
 
 SYSCALL3(socket, s32, family, u32, type, s32, protocol)
 {
 	u32 flags = type & ~SOCK_TYPE_MASK;
 	struct socket *s;
+	struct file *f;
 
 	if (bad_flags(flags))
 		return -EINVAL;
 	s = sock_create(family, type & SOCK_TYPE_MASK, protocol);
-	return IS_ERR(s) ? PTR_ERR(s) : install(s, flags);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	f = make_file(s, flags);
+	return IS_ERR(f) ? PTR_ERR(f) : fd_install(f, 0, flags & SOCK_CLOEXEC);
 }
 
 /* Two connected sockets in pair. */
@@ -88,11 +96,29 @@ static int make_pair(int family, int type, int protocol, struct socket *pair[2])
 	return 0;
 }
 
+/* Descriptors for both files, which the program is told; else none. By file: a thread of it may have closed
+ * one already, and its number may name another. */
+static int install_pair(struct file *const f[2], u32 flags, s32 __user *user)
+{
+	s32 fds[2];
+	int err;
+
+	fds[0] = install(f[0], flags);
+	fds[1] = install(f[1], flags);
+	err = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : 0;
+	if (!err && copy_to_user(user, fds, sizeof(fds)))
+		err = -EFAULT;
+	for (unsigned n = 0; n < 2 && err; n++)
+		if (fds[n] >= 0)
+			fd_uninstall(fds[n], f[n]);
+	return err;
+}
+
 SYSCALL4(socketpair, s32, family, u32, type, s32, protocol, s32 __user *, user)
 {
 	u32 flags = type & ~SOCK_TYPE_MASK;
 	struct socket *pair[2] = {NULL, NULL};
-	s32 fds[2];
+	struct file *f[2];
 	int err;
 
 	if (bad_flags(flags))
@@ -100,14 +126,12 @@ SYSCALL4(socketpair, s32, family, u32, type, s32, protocol, s32 __user *, user)
 	err = make_pair(family, type & SOCK_TYPE_MASK, protocol, pair);
 	if (err)
 		return err;
-	fds[0] = install(pair[0], flags);
-	fds[1] = install(pair[1], flags);
-	err = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : 0;
-	if (!err && copy_to_user(user, fds, sizeof(fds)))
-		err = -EFAULT;
-	for (unsigned n = 0; n < 2 && err; n++)
-		if (fds[n] >= 0)
-			fd_close(fds[n]);
+	f[0] = make_file(pair[0], flags);
+	f[1] = make_file(pair[1], flags);
+	err = install_pair(f, flags, user);
+	for (unsigned n = 0; n < 2; n++)
+		if (!IS_ERR(f[n]))
+			file_put(f[n]);
 	return err;
 }
 
@@ -159,20 +183,19 @@ SYSCALL3(connect, s32, fd, const void __user *, user, s32, len)
 
 /* ---- accept ---- */
 
-/* A descriptor for conn, which s has accepted; where there is none to be had, it is put back. */
+/* A descriptor for conn, which s has accepted, as f; where there is none to be had, it is put back. */
 static s32 install_accepted(struct socket *s, struct socket *conn, struct file *f, u32 flags)
 {
 	s32 fd;
 
 	sock_set_file(f, conn);
-	fd = fd_install(file_get(f), 0, flags & SOCK_CLOEXEC);
+	fd = install(f, flags);
 	if (fd < 0) {
 		sock_set_file(f, NULL);
 		conn->file = NULL;
 		conn->ino = 0;
 		stream_unaccept(s, conn);
 	}
-	file_put(f);
 	return fd;
 }
 
@@ -195,7 +218,7 @@ static long accept_on(struct socket *s, bool dontwait, void __user *user, s32 __
 
 	if (!s->ops->accept)
 		return -EOPNOTSUPP;
-	f = sock_file(NULL, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
+	f = make_file(NULL, flags);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	err = s->ops->accept(s, dontwait, &conn);
@@ -203,12 +226,12 @@ static long accept_on(struct socket *s, bool dontwait, void __user *user, s32 __
 		file_put(f);
 		return err;
 	}
-	sock_get(conn); /* another task may close the descriptor before we are done */
 	fd = install_accepted(s, conn, f, flags);
+	/* Another thread may close the descriptor before we are done: f keeps conn. */
 	err = fd < 0 ? fd : put_peer_name(conn, user, len);
 	if (fd >= 0 && err)
-		fd_close(fd);
-	sock_put(conn);
+		fd_uninstall(fd, f);
+	file_put(f);
 	return err ? err : fd;
 }
 
