@@ -1,6 +1,7 @@
 /* A circular doubly linked list whose links live inside the things listed. */
 #pragma once
 
+#include "kernel/lib/atomic.h"
 #include "kernel/lib/compiler.h"
 
 struct list_head {
@@ -42,11 +43,19 @@ static inline void list_add_tail(struct list_head *l, struct list_head *n)
 	list_link_(n, l->prev, l);
 }
 
-/* Unlinks n and leaves it an empty list, so that a second removal does no harm. */
+/*
+ * Unlinks n and leaves it an empty list, so that a second removal does no harm.
+ *
+ * Who finds a list empty without its lock may free the head at once. What it looks at is the head's `next`,
+ * so that is what removing the last one stores last (the CPU keeps stores in order, the compiler is told to):
+ * nothing is written to the head any more.
+ */
 static inline void list_del(struct list_head *n)
 {
-	n->prev->next = n->next;
-	n->next->prev = n->prev;
+	struct list_head *prev = n->prev, *next = n->next;
+
+	next->prev = prev;
+	atomic_store_release(&prev->next, next);
 	list_init(n);
 }
 
