@@ -100,6 +100,8 @@ struct socket {
 	spinlock_t lock;	      /* LOCK_SOCK */
 	u8 state __guarded_by(&lock); /* enum socket_state */
 	u8 shut __guarded_by(&lock);
+	u32 disconnects
+	    __guarded_by(&lock); /* TCP: how often it was; changes under read_lock, too */
 	/* TCP: the end came in order, and is read before any error */
 	bool got_end __guarded_by(&lock);
 	bool dead __guarded_by(&lock); /* its file is closed: nothing is put into its queue */

@@ -5,6 +5,9 @@
  *
  * A writer cuts its bytes into packets, fills each under no lock, and appends it to the peer's queue.
  * It waits while what it has sent and nobody has read reaches its limit.
+ *
+ * A call is about the connection that was there when it began: where that has been disconnected meanwhile (TCP
+ * only), it ends, though there may be another one by now.
  */
 #include "kernel/lib/string.h"
 #include "kernel/net/control.h"
@@ -55,24 +58,38 @@ static int end_of_sending(struct socket *s, bool done)
 	return err ? err : -EPIPE;
 }
 
+struct sending {
+	ssize_t done;
+	u64 deadline;
+	u32 disconnects; /* the socket's, when it began */
+};
+
+static bool may_send(const struct socket *s)
+{
+	return sock_has_room(s) && READ_ONCE(s->state) != SS_CONNECTING;
+}
+
 /* 0 where something may be sent now; waits for it, unless the call says no. */
-static int wait_room(struct socket *s, const struct message *m, u64 deadline, bool done)
+static int wait_room(struct socket *s, const struct message *m, const struct sending *sd)
 {
 	for (;;) {
-		int err = stream_error(s, done);
+		int err = stream_error(s, sd->done);
 		long ret;
 
 		if (err)
 			return err;
 		if (READ_ONCE(s->shut) & SHUT_SEND)
-			return end_of_sending(s, done);
-		if (sock_has_room(s) && READ_ONCE(s->state) != SS_CONNECTING)
+			return end_of_sending(s, sd->done);
+		if (READ_ONCE(s->disconnects) != sd->disconnects)
+			return -EPIPE;
+		if (may_send(s))
 			return 0;
 		if (m->flags & MSG_DONTWAIT)
 			return -EAGAIN;
-		ret = sock_wait(&s->write_wait, deadline,
-				(sock_has_room(s) && READ_ONCE(s->state) != SS_CONNECTING) ||
-				    atomic_load(&s->error) || (READ_ONCE(s->shut) & SHUT_SEND));
+		ret = sock_wait(&s->write_wait, sd->deadline,
+				may_send(s) || atomic_load(&s->error) ||
+				    (READ_ONCE(s->shut) & SHUT_SEND) ||
+				    READ_ONCE(s->disconnects) != sd->disconnects);
 		if (ret)
 			return (int)ret;
 	}
@@ -99,20 +116,21 @@ static ssize_t send_chunk(struct socket *s, struct message *m)
 
 ssize_t stream_send(struct socket *s, struct message *m)
 {
-	u64 deadline = sock_deadline(s->options.send_timeout);
-	ssize_t done = 0, n = 0;
+	struct sending sd = {.deadline = sock_deadline(s->options.send_timeout),
+			     .disconnects = READ_ONCE(s->disconnects)};
+	ssize_t n = 0;
 
 	if (READ_ONCE(s->shut) & SHUT_SEND)
 		n = s->family == AF_UNIX ? -EPIPE : end_of_sending(s, false);
 	while (m->it->left && n >= 0) {
-		n = wait_room(s, m, deadline, done);
+		n = wait_room(s, m, &sd);
 		if (!n)
 			n = send_chunk(s, m);
 		if (n > 0)
-			done += n;
+			sd.done += n;
 	}
-	if (done)
-		return done;
+	if (sd.done)
+		return sd.done;
 	return n == -EPIPE ? sock_broken(m) : n;
 }
 
@@ -120,7 +138,8 @@ ssize_t stream_send(struct socket *s, struct message *m)
 
 struct taking {
 	size_t done;
-	bool over; /* no more is taken, whatever is there */
+	bool over;	 /* no more is taken, whatever is there */
+	u32 disconnects; /* the socket's, when it began */
 };
 
 /* What one program sent is not put together with another's where the reader asks who that was. */
@@ -205,7 +224,8 @@ static int wait_data(struct socket *s, const struct message *m, struct taking *t
 	}
 	if (m->flags & MSG_DONTWAIT)
 		return -EAGAIN;
-	return (int)sock_wait(&s->read_wait, deadline, sock_has_news(s));
+	return (int)sock_wait(&s->read_wait, deadline,
+			      sock_has_news(s) || READ_ONCE(s->disconnects) != t->disconnects);
 }
 
 static size_t wanted(const struct socket *s, const struct message *m)
@@ -221,14 +241,14 @@ ssize_t stream_recv(struct socket *s, struct message *m)
 {
 	u64 deadline = sock_deadline(s->options.recv_timeout);
 	size_t target = wanted(s, m);
-	struct taking t = {0};
+	struct taking t = {.disconnects = READ_ONCE(s->disconnects)};
 	int err = 0;
 
 	if (m->flags & MSG_OOB)
 		return -EINVAL;
 	for (;;) {
 		rwsem_write_lock(&s->read_lock);
-		err = take(s, m, &t);
+		err = READ_ONCE(s->disconnects) == t.disconnects ? take(s, m, &t) : -EPIPE;
 		rwsem_write_unlock(&s->read_lock);
 		if (err || t.over || t.done >= target)
 			break;

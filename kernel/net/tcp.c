@@ -224,6 +224,7 @@ static int forget_connection(struct socket *s, struct list_head *packets, struct
 		*peer = s->peer;
 		s->peer = NULL;
 		sock_set_error(s, s->state == SS_CONNECTING ? ECONNRESET : 0);
+		WRITE_ONCE(s->disconnects, s->disconnects + 1);
 		s->state = SS_UNCONNECTED;
 		s->shut = 0;
 		s->got_end = s->in.fin_sent = s->in.told = s->in.failed = false;

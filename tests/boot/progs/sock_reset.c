@@ -59,3 +59,44 @@ TEST(local_reset_after_a_part)
 	EQ(recv(s[1], buf, 10, 0), 0);
 	JOIN(pid);
 }
+
+static void disconnect(int fd)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	EQ(connect(fd, &none, sizeof(none)), 0);
+}
+
+/* Who waits at a socket that another task disconnects does not wait on. */
+TEST(disconnected_reader)
+{
+	char buf[16];
+	int s[2];
+	pid_t waits, part;
+
+	tcp_pair(s);
+	waits = CHILD(FAILS(recv(s[1], buf, 10, 0), EPIPE));
+	sleep_ms(100);
+	disconnect(s[1]);
+	JOIN(waits);
+	tcp_pair(s);
+	SENT(s[0], "12345");
+	part = CHILD(EQ(recv(s[1], buf, 10, MSG_WAITALL), 5));
+	sleep_ms(100);
+	disconnect(s[1]);
+	JOIN(part);
+}
+
+TEST(disconnected_writer)
+{
+	static char big[16 << 20];
+	int s[2];
+	pid_t pid;
+
+	signal(SIGPIPE, SIG_IGN);
+	tcp_pair(s);
+	pid = CHILD(BETWEEN(send(s[1], big, sizeof(big), 0), 1, sizeof(big) - 1));
+	sleep_ms(200);
+	disconnect(s[1]);
+	JOIN(pid);
+}
