@@ -133,6 +133,14 @@ struct output {
 	u32 *flags;
 };
 
+static void move_on(struct output *o, u64 len)
+{
+	u64 n = min(CMSG_ALIGN(len), o->left);
+
+	o->at += n;
+	o->left -= n;
+}
+
 /* Writes a message's header and so much of its data as there is room for. */
 static void put_one(struct output *o, s32 type, const void *data, u64 n)
 {
@@ -149,28 +157,46 @@ static void put_one(struct output *o, s32 type, const void *data, u64 n)
 	if (copy_to_user((void __user *)o->at, &hdr, sizeof(hdr)) ||
 	    copy_to_user((void __user *)(o->at + sizeof(hdr)), data, hdr.len - sizeof(hdr)))
 		return;
-	n = min(CMSG_ALIGN(hdr.len), o->left);
-	o->at += n;
-	o->left -= n;
+	move_on(o, hdr.len);
 }
 
-/* Makes descriptors of as many of the files as there is room for in the buffer and the table. */
+/* A descriptor of f, whose number is written to `user`: none where that faults. */
+static bool put_fd(struct file *f, s32 __user *user, bool cloexec)
+{
+	s32 fd = fd_install(file_get(f), 0, cloexec);
+
+	if (fd < 0)
+		return false;
+	if (!put_user(fd, user))
+		return true;
+	fd_uninstall(fd, f);
+	return false;
+}
+
+/*
+ * Makes descriptors of as many of the files as there is room for in the buffer and the table, up to the first
+ * of which the program cannot be told. The header is written before, since it may fault, and again when it
+ * is known how many there are.
+ */
 static void put_rights(struct output *o, const struct rights *r, bool cloexec)
 {
-	u64 room = o->left > sizeof(struct cmsghdr) ? (o->left - sizeof(struct cmsghdr)) / 4 : 0;
+	struct cmsghdr hdr = {.len = sizeof(hdr), .level = SOL_SOCKET, .type = SCM_RIGHTS};
+	u64 room = o->left > sizeof(hdr) ? (o->left - sizeof(hdr)) / sizeof(s32) : 0;
+	void __user *at = (void __user *)o->at;
+	s32 __user *fds = (s32 __user *)(o->at + sizeof(hdr));
 	u32 n = 0;
-	s32 *fds = kmalloc(r->count * sizeof(*fds));
 
-	for (; fds && n < r->count && n < room; n++) {
-		fds[n] = fd_install(file_get(r->files[n]), 0, cloexec);
-		if (fds[n] < 0)
-			break;
+	if (room && copy_to_user(at, &hdr, sizeof(hdr)))
+		room = 0;
+	while (n < r->count && n < room && put_fd(r->files[n], &fds[n], cloexec))
+		n++;
+	if (n) {
+		hdr.len += n * sizeof(s32);
+		if (!copy_to_user(at, &hdr, sizeof(hdr)))
+			move_on(o, hdr.len);
 	}
-	if (n)
-		put_one(o, SCM_RIGHTS, fds, n * sizeof(*fds));
 	if (n < r->count)
 		*o->flags |= MSG_CTRUNC;
-	kfree(fds);
 }
 
 u64 control_put(const struct socket *s, struct message *m, u64 user, u64 len)

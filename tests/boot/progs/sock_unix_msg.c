@@ -222,6 +222,45 @@ TEST(files_cut_short)
 	FAILS(send_fds(s[0], fds, 3), EBADF);
 }
 
+/* Receives a byte, with a buffer for control data of which the end, or all, faults. */
+static int recv_into(int from, char *control, size_t len, struct msghdr *m)
+{
+	static char byte;
+	static struct iovec iov = {&byte, 1};
+
+	*m = (struct msghdr){
+	    .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = len};
+	return recvmsg(from, m, 0);
+}
+
+/* A descriptor of which the program cannot be told is not made. */
+TEST(files_into_a_bad_buffer)
+{
+	char *page = map_private(8192), *control = page + 4096 - CMSG_LEN(sizeof(int));
+	int s[2], fds[3] = {0, 1, 2}, lowest;
+	struct cmsghdr *c = (void *)control;
+	struct msghdr m;
+
+	EQ(mprotect(page + 4096, 4096, PROT_NONE), 0);
+	PAIR(s, SOCK_STREAM);
+	lowest = dup(0);
+	close(lowest);
+	EQ(send_fds(s[0], fds, 3), 1);
+	EQ(recv_into(s[1], page + 4096, 64, &m), 1);
+	EQ(m.msg_flags, MSG_CTRUNC);
+	EQ(m.msg_controllen, 0);
+	EQ(dup(0), lowest);
+	close(lowest);
+	/* room for the number of one */
+	EQ(send_fds(s[0], fds, 3), 1);
+	EQ(recv_into(s[1], control, 64, &m), 1);
+	EQ(m.msg_flags, MSG_CTRUNC);
+	EQ(m.msg_controllen, CMSG_SPACE(sizeof(int)));
+	EQ(c->cmsg_len, CMSG_LEN(sizeof(int)));
+	EQ(*(int *)CMSG_DATA(c), lowest);
+	EQ(dup(0), lowest + 1);
+}
+
 static int sent_as(int s, int uid, int limit)
 {
 	struct rlimit r = {limit, limit};
