@@ -37,6 +37,7 @@ enum lock_rank {
 	LOCK_RIGHTS,	/* files in flight between sockets */
 	LOCK_PORTS,	/* names that sockets are bound to */
 	LOCK_SOCK,	/* a socket; nests: one that waits to be accepted, within its listener */
+	LOCK_OWNER,	/* who gets the signals of open files */
 	LOCK_SOCKS,	/* the list of all sockets */
 	LOCK_TIMER,	/* the queue of timers */
 	LOCK_TABLE,	/* a page table, in its struct page; nests: from the root downwards */

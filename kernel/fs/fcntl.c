@@ -61,6 +61,19 @@ static long set_async(struct file *f, bool on)
 
 /* ---- who gets the signals of O_ASYNC ---- */
 
+/* Guards every file's owner: the ids of who has set it go with the pid that was set. */
+static spinlock_t owner_lock = SPINLOCK_INIT(LOCK_OWNER);
+
+struct fowner file_owner(const struct file *f)
+{
+	struct fowner o;
+
+	spin_lock(&owner_lock);
+	o = f->owner;
+	spin_unlock(&owner_lock);
+	return o;
+}
+
 static long set_owner(struct file *f, s32 pid)
 {
 	struct process *p;
@@ -73,9 +86,21 @@ static long set_owner(struct file *f, s32 pid)
 			return -ESRCH;
 		process_put(p);
 	}
+	spin_lock(&owner_lock);
 	f->owner.uid = current->cred.uid;
 	f->owner.euid = current->cred.euid;
-	WRITE_ONCE(f->owner.pid, pid);
+	f->owner.pid = pid;
+	spin_unlock(&owner_lock);
+	return 0;
+}
+
+static long set_owner_signal(struct file *f, u64 sig)
+{
+	if (sig > NSIG)
+		return -EINVAL;
+	spin_lock(&owner_lock);
+	f->owner.sig = (s32)sig;
+	spin_unlock(&owner_lock);
 	return 0;
 }
 
@@ -155,14 +180,11 @@ static long fcntl_file(struct file *f, s32 fd, u32 cmd, u64 arg)
 	case F_SETOWN:
 		return set_owner(f, (s32)arg);
 	case F_GETOWN:
-		return READ_ONCE(f->owner.pid);
+		return file_owner(f).pid;
 	case F_SETSIG:
-		if (arg > NSIG)
-			return -EINVAL;
-		f->owner.sig = (s32)arg;
-		return 0;
+		return set_owner_signal(f, arg);
 	case F_GETSIG:
-		return f->owner.sig;
+		return file_owner(f).sig;
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:

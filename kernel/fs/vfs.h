@@ -240,13 +240,15 @@ struct file {
 	void *private;
 	bool executed;		  /* opened for exec: keeps writers of its inode out */
 	struct list_head watches; /* epoll items, under watch_lock of kernel/fs/epoll.c */
-	struct fowner {
-		s32 pid;       /* F_SETOWN: negative, a group */
-		s32 sig;       /* F_SETSIG; 0: SIGIO */
-		u32 uid, euid; /* of who set it */
+	struct fowner {		  /* under owner_lock of kernel/fs/fcntl.c */
+		s32 pid;	  /* F_SETOWN: negative, a group */
+		s32 sig;	  /* F_SETSIG; 0: SIGIO */
+		u32 uid, euid;	  /* of who set it */
 	} owner;
 };
 
+/* The owner as one task has set it. A spinlock within those of sockets. */
+struct fowner file_owner(const struct file *f);
 /* Sends the owner of an O_ASYNC file its signal, where who set it may. The caller has copied it. */
 void fowner_signal(const struct fowner *o);
 

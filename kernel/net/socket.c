@@ -270,7 +270,7 @@ static void signal_owner(struct socket *s)
 
 	spin_lock(&s->lock);
 	if (s->file)
-		owner = s->file->owner;
+		owner = file_owner(s->file);
 	spin_unlock(&s->lock);
 	fowner_signal(&owner);
 }
