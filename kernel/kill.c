@@ -33,20 +33,23 @@ static int send_checked(struct process *p, int sig, const struct siginfo *info)
 	return err || !sig ? err : signal_process(p, sig, info);
 }
 
+/* As on Linux, being refused by all is no failure, and the kernel's own threads count as somebody. */
 static int kill_all(int sig, const struct siginfo *info) __must_hold(&tasks_lock)
 {
-	int result = -ESRCH;
+	int result = 0;
+	bool any = false;
 
 	for (struct process *p = process_first(); p; p = process_after(p)) {
 		int err;
 
-		if (p->pid <= 1 || p->kthread || p == current->proc)
+		if (p->pid <= 1 || p == current->proc)
 			continue;
-		err = send_checked(p, sig, info);
-		if (err != -EPERM || result == -ESRCH)
+		any = true;
+		err = p->kthread ? -EPERM : send_checked(p, sig, info);
+		if (err != -EPERM)
 			result = err;
 	}
-	return result;
+	return any ? result : -ESRCH;
 }
 
 static int kill_locked(s32 pid, int sig, const struct siginfo *info) __must_hold(&tasks_lock)

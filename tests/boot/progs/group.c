@@ -117,6 +117,18 @@ TEST(kill_refusals)
 }
 
 /* Process 1 is spared what it has no handler for. */
+/* Being refused by everybody is no failure. */
+TEST(kill_of_all)
+{
+	pid_t pid = sleeps();
+
+	JOIN(CHILD(EQ(setresuid(1234, 1234, 1234), 0); EQ(kill(-1, 0), 0);
+		   EQ(kill(-1, SIGKILL), 0)));
+	EQ(kill(pid, 0), 0);
+	EQ(kill(-1, 0), 0);
+	kill(pid, SIGKILL);
+}
+
 TEST(process_1_is_not_killed)
 {
 	EQ(kill(1, SIGTERM), 0);
