@@ -175,6 +175,8 @@ static int claim(struct socket *s)
 		ret = 1;
 	else
 		s->state = SS_CONNECTING;
+	if (!ret)
+		sock_set_error(s, 0);
 	spin_unlock(&s->lock);
 	return ret;
 }
@@ -223,7 +225,9 @@ static int forget_connection(struct socket *s, struct list_head *packets, struct
 		packet_queue_take(&s->received, packets);
 		*peer = s->peer;
 		s->peer = NULL;
-		sock_set_error(s, s->state == SS_CONNECTING ? ECONNRESET : 0);
+		/* Linux resets itself, too, until it connects again. */
+		if (s->state == SS_CONNECTING || s->state == SS_CONNECTED)
+			sock_set_error(s, ECONNRESET);
 		WRITE_ONCE(s->disconnects, s->disconnects + 1);
 		s->state = SS_UNCONNECTED;
 		s->shut = 0;

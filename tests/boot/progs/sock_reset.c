@@ -100,3 +100,29 @@ TEST(disconnected_writer)
 	disconnect(s[1]);
 	JOIN(pid);
 }
+
+/* Its next call is told of it, but not the next connection. */
+TEST(disconnected_and_again)
+{
+	char c;
+	int s[2], l = listener(at4("127.0.0.1", 0), 1);
+
+	signal(SIGPIPE, SIG_IGN);
+	tcp_pair(s);
+	disconnect(s[1]);
+	FAILS(send(s[1], "x", 1, 0), ECONNRESET);
+	FAILS(send(s[1], "x", 1, 0), EPIPE);
+	FAILS(recv(s[1], &c, 1, 0), ENOTCONN);
+	tcp_pair(s);
+	disconnect(s[1]);
+	EQ(ready(s[1]), POLLOUT | POLLERR | POLLHUP);
+	EQ(connect_at(s[1], at4("127.0.0.1", port_of(l, false))), 0);
+	EQ(OPTION(s[1], SOL_SOCKET, SO_ERROR), 0);
+	/* a reset that nobody was told of stays */
+	tcp_pair(s);
+	will_reset(s[0]);
+	close(s[0]);
+	EQ(becomes(s[1], POLLIN) & POLLERR, POLLERR);
+	disconnect(s[1]);
+	EQ(OPTION(s[1], SOL_SOCKET, SO_ERROR), ECONNRESET);
+}
