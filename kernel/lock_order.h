@@ -35,6 +35,7 @@ enum lock_rank {
 	LOCK_IPC,	/* a kind of System V IPC: its objects, by id */
 	LOCK_TIMERFD,	/* the timers that are files */
 	LOCK_RIGHTS,	/* files in flight between sockets */
+	LOCK_USERS,	/* users that have something that is counted by user */
 	LOCK_PORTS,	/* names that sockets are bound to */
 	LOCK_SOCK,	/* a socket; nests: one that waits to be accepted, within its listener */
 	LOCK_OWNER,	/* who gets the signals of open files */

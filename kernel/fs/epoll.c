@@ -8,13 +8,22 @@
 #include "kernel/fs/seq.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
+#include "kernel/users.h"
 #include "mm/alloc.h"
 
 spinlock_t watch_lock = SPINLOCK_INIT(LOCK_WATCH);
+/* Most files have two queues at most. */
+#define ITEM_COST (sizeof(struct epoll_item) + sizeof(struct epoll_hook))
+
+/* What one user may watch, with all sets that it has made. */
+int epoll_max_user_watches;
 static struct slab_cache *item_cache;
 
 void epoll_init(void)
 {
+	/* As on Linux: some four hundredths of memory. */
+	epoll_max_user_watches =
+	    (int)min(frames_total() / 25 * PAGE_SIZE / ITEM_COST, (u64)INT32_MAX);
 	rwsem_init(&epoll_nest_lock, LOCK_EPOLL_NEST);
 	item_cache = slab_create("epoll_item", sizeof(struct epoll_item), 16);
 	if (!item_cache)
@@ -144,6 +153,36 @@ static bool enter(struct poll_table *pt, struct waitq *q)
 	return true;
 }
 
+/* False: the user has all that it may. */
+static bool charge(struct user *u)
+{
+	if (atomic_inc(&u->counts[USER_WATCHES]) <= (u32)READ_ONCE(epoll_max_user_watches))
+		return true;
+	atomic_dec(&u->counts[USER_WATCHES]);
+	return false;
+}
+
+static struct epoll_item *item_new(struct epoll_set *s)
+{
+	struct epoll_item *i;
+
+	if (!charge(s->user))
+		return ERR_PTR(-ENOSPC);
+	i = slab_zalloc(item_cache);
+	if (i) {
+		i->set = s;
+		return i;
+	}
+	atomic_dec(&s->user->counts[USER_WATCHES]);
+	return ERR_PTR(-ENOMEM);
+}
+
+static void item_free(struct epoll_item *i)
+{
+	atomic_dec(&i->set->user->counts[USER_WATCHES]);
+	slab_free(item_cache, i);
+}
+
 int epoll_add(struct epoll_set *s, struct file *f, s32 fd, const struct epoll_event *e)
 {
 	struct asking a = {.table = {.registering = true, .file = f, .enter = enter}};
@@ -152,10 +191,9 @@ int epoll_add(struct epoll_set *s, struct file *f, s32 fd, const struct epoll_ev
 
 	if (epoll_find(s, f, fd))
 		return -EEXIST;
-	i = slab_zalloc(item_cache);
-	if (!i)
-		return -ENOMEM;
-	i->set = s;
+	i = item_new(s);
+	if (IS_ERR(i))
+		return (int)PTR_ERR(i);
 	i->file = f;
 	i->fd = fd;
 	i->events = e->events | POLLERR | POLLHUP;
@@ -199,7 +237,7 @@ void epoll_remove(struct epoll_item *i)
 	spin_lock(&watch_lock);
 	list_del(&i->watch_link);
 	spin_unlock(&watch_lock);
-	slab_free(item_cache, i);
+	item_free(i);
 }
 
 /* Nobody else changes the list: who adds to it has a reference to f, and sets end under the lock. */
@@ -316,7 +354,7 @@ static void epoll_release(struct file *f)
 	while ((n = rb_first(&s->items)))
 		epoll_remove(rb_entry(n, struct epoll_item, node));
 	rwsem_write_unlock(&epoll_nest_lock);
-	kfree(s);
+	epoll_set_free(s);
 }
 
 static void epoll_show(struct file *f, struct seq *out)
@@ -351,12 +389,23 @@ struct epoll_set *epoll_set_new(void)
 
 	if (!s)
 		return NULL;
+	s->user = user_get(current->cred.uid);
+	if (!s->user) {
+		kfree(s);
+		return NULL;
+	}
 	rwsem_init(&s->lock, LOCK_EPOLL);
 	spin_init(&s->ready_lock, LOCK_READY);
 	list_init(&s->ready);
 	waitq_init(&s->wait);
 	waitq_init(&s->poll_wait);
 	return s;
+}
+
+void epoll_set_free(struct epoll_set *s)
+{
+	user_put(s->user);
+	kfree(s);
 }
 
 struct file *epoll_file(struct epoll_set *s)

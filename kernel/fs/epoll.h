@@ -44,6 +44,7 @@ struct epoll_set {
 	struct rwsem lock;    /* LOCK_EPOLL: items */
 	struct rb_tree items; /* by file and descriptor */
 	struct file *file;    /* its own, without a reference */
+	struct user *user;    /* who made it: what it watches counts as that one's */
 	spinlock_t ready_lock;
 	struct list_head ready; /* struct epoll_item, the longest there first */
 	u32 nr_ready;
@@ -77,13 +78,15 @@ extern struct rwsem epoll_nest_lock; /* LOCK_EPOLL_NEST */
 int epoll_check_nest(struct epoll_set *outer, struct epoll_set *inner);
 
 extern spinlock_t watch_lock; /* LOCK_WATCH */
+extern int epoll_max_user_watches;
 
 void epoll_init(void);
 struct epoll_set *epoll_set_new(void) __must_check; /* NULL: no memory */
+void epoll_set_free(struct epoll_set *s);	    /* one that watches nothing */
 struct file *epoll_file(struct epoll_set *s); /* over s; ERR_PTR(-ENOMEM): s is the caller's */
 /* The set of an open file; NULL: it is another kind of file. */
 struct epoll_set *file_epoll(struct file *f);
-/* Under s->lock. 0, -ENOENT, -EEXIST, -ENOMEM, -EINVAL. */
+/* Under s->lock. 0, -ENOENT, -EEXIST, -ENOMEM, -ENOSPC, -EINVAL. */
 struct epoll_item *epoll_find(struct epoll_set *s, struct file *f, s32 fd);
 int epoll_add(struct epoll_set *s, struct file *f, s32 fd, const struct epoll_event *e);
 void epoll_modify(struct epoll_item *i, const struct epoll_event *e);

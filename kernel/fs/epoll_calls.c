@@ -22,7 +22,7 @@ static long create(bool cloexec)
 		return -ENOMEM;
 	f = epoll_file(s);
 	if (IS_ERR(f)) {
-		kfree(s);
+		epoll_set_free(s);
 		return PTR_ERR(f);
 	}
 	return fd_install(f, 0, cloexec);

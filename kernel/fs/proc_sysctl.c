@@ -9,6 +9,7 @@
 #include "arch/clock.h"
 #include "arch/kstack.h"
 #include "kernel/errno.h"
+#include "kernel/fs/epoll.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
@@ -416,10 +417,19 @@ static const struct proc_entry vm_entries[] = {
     {0},
 };
 
+static const struct proc_entry epoll_entries[] = {
+    KNOB_("max_user_watches", 0644, .value = &epoll_max_user_watches, .max = INT32_MAX),
+    {0},
+};
+
 static const struct proc_entry fs_entries[] = {
-    TEXT_("file-max", file_max_text),  TEXT_("nr_open", "1048576"),
-    TEXT_("overflowgid", "65534"),     TEXT_("overflowuid", "65534"),
-    TEXT_("pipe-max-size", "1048576"), {0},
+    DIR_("epoll", epoll_entries),
+    TEXT_("file-max", file_max_text),
+    TEXT_("nr_open", "1048576"),
+    TEXT_("overflowgid", "65534"),
+    TEXT_("overflowuid", "65534"),
+    TEXT_("pipe-max-size", "1048576"),
+    {0},
 };
 
 /* What kernel/net goes by. */

@@ -18,11 +18,12 @@ struct file;
 struct page;
 struct socket;
 struct unix_name;
+struct user;
 
 /* Files on their way: SCM_RIGHTS. */
 struct rights {
-	struct list_head link;	  /* those about to be dropped; see rights.c */
-	struct rights_user *user; /* in flight: who sent them */
+	struct list_head link; /* those about to be dropped; see rights.c */
+	struct user *user;     /* in flight: who sent them, referenced */
 	u32 count;
 	struct file *files[]; /* referenced */
 };

@@ -17,24 +17,16 @@
 
 #include "kernel/net/socket.h"
 #include "kernel/task.h"
+#include "kernel/users.h"
 #include "mm/alloc.h"
 
 spinlock_t rights_lock = SPINLOCK_INIT(LOCK_RIGHTS);
 /* sockets */
 static struct list_head inflight __guarded_by_global(&rights_lock) = LIST_INIT(inflight);
-/* who has files in flight */
-static struct list_head users __guarded_by_global(&rights_lock) = LIST_INIT(users);
 /* rights whose files are to be closed */
 static struct list_head dropped __guarded_by_global(&rights_lock) = LIST_INIT(dropped);
-static bool dropping __guarded_by_global(&rights_lock); /* a task is about it */
-static bool collect_again __guarded_by_global(&rights_lock); /* and shall look for more when it is done */
-
-/* One who has files in flight, for as long as that. */
-struct rights_user {
-	struct list_head link __guarded_by_global(&rights_lock);
-	u32 uid __guarded_by_global(&rights_lock);
-	u32 files __guarded_by_global(&rights_lock); /* of any kind, with repetition */
-};
+static bool dropping __guarded_by_global(&rights_lock);	     /* a task is about it */
+static bool collect_again __guarded_by_global(&rights_lock); /* when that is done */
 
 struct rights *rights_new(void)
 {
@@ -74,34 +66,11 @@ static struct socket *unix_socket(struct file *f)
 	return s && s->family == AF_UNIX ? s : NULL;
 }
 
-/* The current user's entry, which may come to be *spare. */
-static struct rights_user *find_user(struct rights_user **spare) __must_hold(&rights_lock)
-{
-	struct rights_user *u;
-
-	list_for_each (u, &users, link)
-		if (u->uid == current->cred.uid)
-			return u;
-	u = *spare;
-	*spare = NULL;
-	u->uid = current->cred.uid;
-	list_add(&users, &u->link);
-	return u;
-}
-
-static void uncharge(struct rights_user *u, u32 files) __must_hold(&rights_lock)
-{
-	u->files -= files;
-	if (u->files)
-		return;
-	list_del(&u->link);
-	kfree(u);
-}
-
-static void launch_locked(struct rights *r, struct rights_user *u) __must_hold(&rights_lock)
+/* u's reference goes with the files. */
+static void launch_locked(struct rights *r, struct user *u) __must_hold(&rights_lock)
 {
 	r->user = u;
-	u->files += r->count;
+	u->counts[USER_IN_FLIGHT] += r->count;
 	for (u32 n = 0; n < r->count; n++) {
 		struct socket *s = unix_socket(r->files[n]);
 
@@ -113,25 +82,26 @@ static void launch_locked(struct rights *r, struct rights_user *u) __must_hold(&
 int rights_send(struct rights *r)
 {
 	u64 limit = current->proc->rlimits[RLIMIT_NOFILE].cur;
-	struct rights_user *spare = kzalloc(sizeof(*spare)), *u;
+	struct user *u = user_get(current->cred.uid);
 	int err = 0;
 
-	if (!spare)
+	if (!u)
 		return -ENOMEM;
 	spin_lock(&rights_lock);
-	u = find_user(&spare);
-	if (u->files > limit && current->cred.euid != 0)
+	if (u->counts[USER_IN_FLIGHT] > limit && current->cred.euid != 0)
 		err = -ETOOMANYREFS;
 	else
 		launch_locked(r, u);
 	spin_unlock(&rights_lock);
-	kfree(spare);
+	if (err)
+		user_put(u);
 	return err;
 }
 
 static void land_locked(struct rights *r) __must_hold(&rights_lock)
 {
-	uncharge(r->user, r->count);
+	r->user->counts[USER_IN_FLIGHT] -= r->count;
+	user_put(r->user);
 	for (u32 n = 0; n < r->count; n++) {
 		struct socket *s = unix_socket(r->files[n]);
 

@@ -581,3 +581,55 @@ TEST(costs_what_is_ready)
 	}
 	EQ(epoll_wait(s, ev, 4, 0), 0);
 }
+
+/* ---- how many ---- */
+
+#define MOST "/proc/sys/fs/epoll/max_user_watches"
+
+static void set_most(long n)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld\n", n);
+	spit(MOST, text);
+}
+
+/* As another user: a set, or two, of at most 4 watches in all. */
+static void fills(int others)
+{
+	int a, b, e[5];
+
+	EQ(setresuid(1234, 1234, 1234), 0);
+	a = ep();
+	b = ep();
+	for (int i = 0; i < 5; i++)
+		e[i] = event(0);
+	for (int i = 0; i < 4; i++)
+		add(i % 2 ? a : b, e[i], EPOLLIN);
+	FAILS(ctl(a, EPOLL_CTL_ADD, e[4], EPOLLIN), ENOSPC);
+	FAILS(ctl(a, EPOLL_CTL_ADD, e[1], EPOLLIN), EEXIST);
+	/* who made the set counts, not who adds */
+	add(others, e[4], EPOLLIN);
+	EQ(ctl(a, EPOLL_CTL_DEL, e[1], 0), 0);
+	add(a, e[4], EPOLLIN);
+	FAILS(ctl(a, EPOLL_CTL_ADD, e[1], EPOLLIN), ENOSPC);
+	close(e[3]);
+	add(a, e[1], EPOLLIN);
+	FAILS(ctl(a, EPOLL_CTL_ADD, e[0], EPOLLIN), ENOSPC);
+	close(b);
+	add(a, e[0], EPOLLIN);
+	add(a, e[2], EPOLLIN);
+}
+
+TEST(watches_of_a_user_are_limited)
+{
+	long most = value_of(MOST, "");
+
+	CHECK(most > 1000);
+	set_most(4);
+	JOIN(CHILD(fills(ep())));
+	/* all have gone with it */
+	JOIN(CHILD(fills(ep())));
+	set_most(most);
+	EQ(value_of(MOST, ""), most);
+}
