@@ -333,8 +333,10 @@ void area_resize(struct mm *mm, struct area *a, vaddr_t start, vaddr_t end)
 	a->end = end;
 	account(mm, a, area_pages(a), 1);
 	fix_hole(mm->areas, a);
-	if (next)
+	if (next) {
+		DEBUG_ASSERT(end <= next->start);
 		fix_hole(mm->areas, next);
+	}
 }
 
 void area_set_flags(struct mm *mm, struct area *a, u32 flags)

@@ -96,13 +96,13 @@ static bool can_grow_in_place(const struct area *a, const struct move *m)
 {
 	struct area *next = area_next(a);
 	u64 more = m->new_len - m->old_len;
+	u64 gap = next && next->flags & VM_GROWSDOWN ? min(STACK_GUARD_GAP, next->start) : 0;
 
 	if (m->old + m->old_len != a->end || !range_ok(a->end, more))
 		return false;
 	if (a->pgoff + area_pages(a) + (more >> PAGE_SHIFT) < a->pgoff)
 		return false;
-	return !next ||
-	       a->end + more <= next->start - (next->flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0);
+	return !next || a->end + more <= next->start - gap;
 }
 
 static long grow(struct mm *mm, struct area *a, struct move *m) __must_hold(&mm->lock)

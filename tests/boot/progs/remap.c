@@ -57,6 +57,21 @@ TEST(grow_blocked_needs_maymove)
 	EQ(p[4 * PAGE], 13);
 }
 
+/* The guard gap of a stack that lies lower than the gap is large reaches down to address 0, no further. */
+TEST(grow_blocked_by_a_low_stack)
+{
+	int low = MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+	char *p = (char *)0x10000, *stack = p + 16 * PAGE;
+
+	REQUIRE(mmap(p, PAGE, PROT_READ | PROT_WRITE, low | MAP_SHARED, -1, 0) == p);
+	REQUIRE(mmap(stack, PAGE, PROT_READ | PROT_WRITE, low | MAP_PRIVATE | MAP_GROWSDOWN, -1,
+		     0) == stack);
+	EQ(*stack, 0);
+	FAILS(mremap(p, PAGE, 17 * PAGE, 0), ENOMEM);
+	EQ(regions_in(p, PAGE, NULL), 1);
+	EQ(regions_in(stack, PAGE, NULL), 1);
+}
+
 TEST(move_to_a_fixed_place)
 {
 	unsigned char *p = map_private(4 * PAGE), *q = map_private(8 * PAGE);
