@@ -278,14 +278,32 @@ static void set_comm(struct task *t, const char *path)
 	strlcpy(t->comm, slash ? slash + 1 : path, TASK_COMM_LEN);
 }
 
-static void swap_mm(struct task *t, struct mm *mm)
+static void set_ids(struct task *t, const struct exec *x)
 {
-	struct mm *old = t->mm;
+	t->cred.euid = t->cred.suid = t->cred.fsuid = x->euid;
+	t->cred.egid = t->cred.sgid = t->cred.fsgid = x->egid;
+	cred_exec_caps(&t->cred);
+	cred_changed(t);
+	t->proc->dumpable = !x->secure;
+}
+
+/*
+ * The task gets the new program's memory, rights and name. All at once, as whoever looks into a task sees it
+ * (task_may_look): else it might reach the memory of a program that has more rights than itself.
+ */
+static void become(struct task *t, struct exec *x)
+{
+	struct mm *old = t->mm, *mm = x->mm;
 
 	task_leave_mm(t);
+	spin_lock(&tasks_lock);
+	set_ids(t, x);
+	set_comm(t, x->name);
 	spin_lock(&t->proc->sighand_lock);
 	t->mm = t->fault_mm = mm;
 	spin_unlock(&t->proc->sighand_lock);
+	spin_unlock(&tasks_lock);
+	x->mm = NULL;
 	mmu_activate(&mm->mmu);
 	if (!old)
 		return;
@@ -338,26 +356,17 @@ static void commit(struct exec *x)
 	struct task *t = current;
 	struct process *p = t->proc;
 
-	swap_mm(t, x->mm);
-	x->mm = NULL;
+	become(t, x);
 	posix_timers_end(t->proc);
 	signal_exec(x->sighand);
 	x->sighand = NULL;
-	t->cred.euid = t->cred.suid = t->cred.fsuid = x->euid;
-	t->cred.egid = t->cred.sgid = t->cred.fsgid = x->egid;
 	t->personality &= ~READ_IMPLIES_EXEC;
 	t->robust_list = NULL;
 	t->restart = NULL;
 	t->exit_signal = SIGCHLD;
-	cred_exec_caps(&t->cred);
-	cred_changed(t);
 	p->membarrier_private = false;
 	if (x->secure)
 		p->pdeath_signal = 0;
-	p->dumpable = !x->secure;
-	spin_lock(&tasks_lock);
-	set_comm(t, x->name);
-	spin_unlock(&tasks_lock);
 	arch_exec(task_regs(t), x->image.start, x->sp);
 }
 

@@ -128,6 +128,17 @@ static struct fd_table *files_of(struct process *p)
 	return files;
 }
 
+/* A file got from p before this is one that the caller may have. */
+static bool may_have_file(struct process *p)
+{
+	bool may;
+
+	spin_lock(&tasks_lock);
+	may = list_empty(&p->threads) || task_may_look(p->leader);
+	spin_unlock(&tasks_lock);
+	return may;
+}
+
 static long get_fd(struct process *p, s32 fd)
 {
 	struct fd_table *files = files_of(p);
@@ -142,6 +153,11 @@ static long get_fd(struct process *p, s32 fd)
 	if (f && found != fd) {
 		file_put(f);
 		f = NULL;
+	}
+	/* Once more: by exec p may have become a program of more rights, which opened it since. */
+	if (f && !may_have_file(p)) {
+		file_put(f);
+		return -EPERM;
 	}
 	return f ? fd_install(f, 0, true) : -EBADF;
 }

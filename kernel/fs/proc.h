@@ -126,6 +126,8 @@ struct fd_table *proc_files(const struct proc_node *n);
 struct fs_context *proc_fs_context(const struct proc_node *n);
 /* 0 where the current task may look into the process (ptrace(2)'s rule), -EACCES, -ESRCH. */
 int proc_may_look(const struct proc_node *n);
+/* The same, and where it is 0 what proc_mm() gives: the two belong together though the task may exec. */
+int proc_mm_to_look(const struct proc_node *n, struct mm **mm);
 bool proc_gone(const struct proc_node *n);
 /* The task that a node stands for, or NULL where it has ended. Under tasks_lock or the process's
  * sighand_lock. */

@@ -206,17 +206,20 @@ int proc_file_open(struct inode *i, struct file *f)
 	const struct proc_node *n = proc_node(i);
 	struct proc_open *o;
 	int err = proc_gone(n) ? -ESRCH : 0;
+	struct mm *mm = NULL;
 
 	if (!err && n->entry->flags & PROC_MM)
-		err = proc_may_look(n);
+		err = proc_mm_to_look(n, &mm);
 	if (err)
 		return err;
 	o = kzalloc(sizeof(*o));
-	if (!o)
+	if (!o) {
+		if (mm)
+			mm_put(mm);
 		return -ENOMEM;
+	}
 	o->node = n;
-	if (n->entry->flags & PROC_MM)
-		o->mm = proc_mm(n);
+	o->mm = mm;
 	seq_reader_init(&o->reader, n->entry->show, o);
 	f->private = o;
 	return 0;

@@ -50,8 +50,8 @@ static void show_stat_tail(struct seq *s, const struct mm *mm, const struct proc
 int proc_show_stat(struct seq *s, void *arg)
 {
 	const struct proc_open *o = arg;
+	struct mm *mm = proc_mm(o->node); /* before it is asked: the right may go, by exec */
 	bool allowed = proc_may_look(o->node) == 0;
-	struct mm *mm = proc_mm(o->node);
 	u32 flags = 0;
 	struct proc_view v;
 	int err = proc_view(o->node, &v);

@@ -77,6 +77,23 @@ struct mm *proc_mm(const struct proc_node *n)
 	return mm;
 }
 
+int proc_mm_to_look(const struct proc_node *n, struct mm **mm)
+{
+	struct task *t;
+	int err = -ESRCH;
+
+	*mm = NULL;
+	/* Over both: an exec in between might raise the rights that the memory takes. */
+	spin_lock(&tasks_lock);
+	t = proc_task(n);
+	if (t)
+		err = task_may_look(t) ? 0 : -EACCES;
+	if (!err)
+		*mm = proc_mm(n);
+	spin_unlock(&tasks_lock);
+	return err;
+}
+
 struct fd_table *proc_files(const struct proc_node *n)
 {
 	struct fd_table *files = NULL;

@@ -1,6 +1,7 @@
 /* process_vm_readv(2) and process_vm_writev(2): another process's memory, and whose it is afterwards. */
 #include "tap.h"
 
+#include <sys/prctl.h>
 #include <sys/uio.h>
 
 static char text[] = "to be read from outside";
@@ -112,4 +113,64 @@ TEST(only_with_the_right_to_look)
 	JOIN(CHILD(EQ(setgid(50), 0); EQ(setuid(50), 0);
 		   FAILS(process_vm_readv(parent, &local, 1, &remote, 1, 0), EPERM);
 		   FAILS(process_vm_writev(1, &local, 1, &remote, 1, 0), EPERM)));
+}
+
+/* Its memory is the other user's from the moment on that the new program can be seen in it. */
+static volatile int of_the_old_program;
+
+HELPER(stays)
+{
+	sleep_ms(200);
+	return of_the_old_program;
+}
+
+static void becomes_another(const char *path, int go)
+{
+	/* What goes at exec takes its time. */
+	size_t eighth = sysconf(_SC_PHYS_PAGES) / 8 * PAGE,
+	       much = eighth < 96 * MIB ? eighth : 96 * MIB;
+	char *p = map_private(much), c;
+
+	for (size_t i = 0; i < much; i += PAGE)
+		p[i] = 1;
+	EQ(setgid(1234), 0);
+	EQ(setuid(1234), 0);
+	prctl(PR_SET_DUMPABLE, 1);
+	of_the_old_program = 1;
+	EQ(read(go, &c, 1), 1);
+	execl(path, "process_vm", "--stays", NULL);
+}
+
+static void reads_till_refused(pid_t pid, int go)
+{
+	int seen = 0;
+	struct iovec local = {&seen, sizeof(seen)};
+	struct iovec remote = {(void *)&of_the_old_program, sizeof(seen)};
+
+	REQUIRE(!setgid(1234) && !setuid(1234));
+	while (process_vm_readv(pid, &local, 1, &remote, 1, 0) < 0 || !seen)
+		sched_yield();
+	EQ(write(go, "x", 1), 1);
+	while (process_vm_readv(pid, &local, 1, &remote, 1, 0) >= 0)
+		if (!CHECK(seen))
+			break;
+}
+
+TEST(not_of_a_program_that_raises_its_rights)
+{
+	const char *path = "/tmp/process_vm_suid";
+	pid_t pid, reader;
+	int go[2];
+
+	if (geteuid() != 0)
+		SKIP("not root");
+	JOIN(CHILD(execl("/bin/busybox", "cp", "/progs/process_vm", path, NULL)));
+	EQ(chown(path, 77, 0), 0);
+	EQ(chmod(path, 04755), 0);
+	REQUIRE(!pipe(go));
+	pid = CHILD(becomes_another(path, go[0]));
+	reader = CHILD(reads_till_refused(pid, go[1]));
+	JOIN(pid);
+	JOIN(reader);
+	EQ(unlink(path), 0);
 }
