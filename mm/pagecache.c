@@ -57,6 +57,8 @@ void mapping_destroy(struct mapping *m)
 
 	while ((p = take_from(m, &index)))
 		page_put(p);
+	if (m->watch)
+		m->watch->gone(m->watch);
 }
 
 struct page *mapping_find(struct mapping *m, u64 index)

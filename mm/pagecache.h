@@ -25,10 +25,11 @@ struct mapping {
 /*
  * Who wants to know how many areas map the contents: areas() is called for each area that comes (`more`)
  * or goes, once for each address space that has it, however its areas are shared. Under that
- * mm's lock, with no spinlock held.
+ * mm's lock, with no spinlock held. gone(): the contents are destroyed, no area is left to come or go.
  */
 struct mapping_watch {
 	void (*areas)(struct mapping_watch *w, bool more);
+	void (*gone)(struct mapping_watch *w);
 };
 
 #define SEAL_SEAL	  0x01u /* no more seals */
@@ -38,7 +39,7 @@ struct mapping_watch {
 #define SEAL_FUTURE_WRITE 0x10u /* as SEAL_WRITE, but what is mapped already stays */
 
 void mapping_init(struct mapping *m, bool shmem);
-/* Drops every page. No area maps it any more. */
+/* Drops every page, and tells the watch. No area maps it any more. */
 void mapping_destroy(struct mapping *m);
 
 /* The page at index with a reference for the caller, or NULL: a hole. */

@@ -6,6 +6,9 @@
  *
  *	mm->lock, then the set's lock. The segment's file may be dropped under mm->lock, by the last area, which
  *	has the file, too; it is opened without.
+ *
+ * The struct stays as long as the file's inode. So an area can tell it at any time, also one that comes when
+ * the segment has gone already: remap_file_pages(2) maps its file again after unmapping the last area.
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
@@ -40,11 +43,12 @@
 struct segment {
 	struct ipc_object ipc;
 	struct mapping_watch watch;
-	struct file *file;    /* referenced */
+	struct file *file;    /* referenced until the segment leaves the set */
 	u64 size;	      /* bytes, as asked */
 	u64 attached GUARDED; /* areas that map it, and calls that are about to */
 	s64 atime GUARDED, dtime GUARDED;
 	s32 cpid, lpid GUARDED;
+	bool removed GUARDED; /* out of the set */
 };
 
 /* struct shmid64_ds */
@@ -80,27 +84,31 @@ static u64 segment_pages(const struct segment *s)
 	return DIV_ROUND_UP(s->size, PAGE_SIZE);
 }
 
-/* Takes a segment that nobody maps out of the set. The caller frees it without the lock. */
+/* Takes a segment that nobody maps out of the set. The caller drops it without the lock. */
 static void unlink_segment(struct segment *s) __must_hold(&ipc_shm.lock)
 {
+	s->removed = true;
 	ipc_remove(&ipc_shm, &s->ipc);
 	total_pages -= segment_pages(s);
 }
 
-static void free_segment(struct segment *s)
+static void drop_segment(struct segment *s)
 {
-	s->file->inode->mapping.watch = NULL;
-	file_put(s->file);
-	kfree(s);
+	file_put(s->file); /* and with the inode, which may be now, goes s */
 }
 
-/* One area or call fewer; under the lock. True: the segment is out of the set, and to be freed. */
+/* One area or call fewer; under the lock. True: the segment is out of the set, and to be dropped. */
 static bool detach(struct segment *s) __must_hold(&ipc_shm.lock)
 {
-	if (--s->attached || !(s->ipc.mode & SHM_DEST))
+	if (--s->attached || s->removed || !(s->ipc.mode & SHM_DEST))
 		return false;
 	unlink_segment(s);
 	return true;
+}
+
+static void watch_gone(struct mapping_watch *w)
+{
+	kfree(container_of(w, struct segment, watch));
 }
 
 static void watch_areas(struct mapping_watch *w, bool more)
@@ -119,7 +127,7 @@ static void watch_areas(struct mapping_watch *w, bool more)
 	}
 	spin_unlock(&ipc_shm.lock);
 	if (gone)
-		free_segment(s);
+		drop_segment(s);
 }
 
 /* ---- shmget ---- */
@@ -144,7 +152,7 @@ static struct segment *new_segment(s32 key, u64 size, u32 flags)
 	}
 	s->size = size;
 	s->cpid = current->proc->pid;
-	s->watch.areas = watch_areas;
+	s->watch = (struct mapping_watch){watch_areas, watch_gone};
 	s->file->inode->mapping.watch = &s->watch;
 	return s;
 }
@@ -196,7 +204,7 @@ SYSCALL3(shmget, s32, key, u64, size, u32, flags)
 	id = get_or_add(key, size, flags, &s);
 	spin_unlock(&ipc_shm.lock);
 	if (s)
-		free_segment(s);
+		drop_segment(s);
 	return id;
 }
 
@@ -267,7 +275,7 @@ SYSCALL3(shmat, s32, id, vaddr_t, addr, u32, flags)
 	gone = detach(s);
 	spin_unlock(&ipc_shm.lock);
 	if (gone)
-		free_segment(s);
+		drop_segment(s);
 	return at;
 }
 
@@ -371,7 +379,7 @@ static long shm_remove(s32 id)
 	}
 	spin_unlock(&ipc_shm.lock);
 	if (gone)
-		free_segment(s);
+		drop_segment(s);
 	return IS_ERR(s) ? PTR_ERR(s) : 0;
 }
 

@@ -304,6 +304,22 @@ TEST(moved_by_mremap)
 	drop(id);
 }
 
+/* What is mapped in place of the last attachment keeps what it maps, or there is none: never half of it. */
+TEST(remapped_after_removal)
+{
+	int id = shmget(IPC_PRIVATE, 4 * PAGE, 0600);
+	char *p = shmat(id, NULL, 0);
+	struct shmid_ds ds;
+
+	REQUIRE(id >= 0 && p != (void *)-1);
+	p[PAGE] = 'x';
+	EQ(shmctl(id, IPC_RMID, NULL), 0);
+	if (syscall(SYS_remap_file_pages, p, 4 * PAGE, 0, 1, 0) == 0)
+		EQ(p[0], 'x');
+	munmap(p, 4 * PAGE);
+	FAILS(shmctl(id, IPC_STAT, &ds), EINVAL);
+}
+
 TEST(every_share_level_counts_the_same)
 {
 	int id = segment(4 * MIB);
