@@ -6,8 +6,8 @@
 #include "mm/area.h"
 #include "mm/mman.h"
 
-/* Populating goes in parts, so that others run in between and SIGKILL ends it. */
-#define POPULATE_PART (4ull << 20)
+/* What goes over all pages goes in parts, so that others run in between and SIGKILL ends it. */
+#define PART_SIZE (4ull << 20)
 
 /* Faults that the kernel took on the program's behalf count as the program's. */
 static void count_faults(long n)
@@ -19,7 +19,7 @@ static void count_faults(long n)
 static void populate(vaddr_t addr, u64 len)
 {
 	for (u64 part; len && !fatal_signal_pending(); addr += part, len -= part) {
-		part = min(len, POPULATE_PART);
+		part = min(len, PART_SIZE);
 		count_faults(mm_populate(current->mm, addr, part));
 		cond_resched();
 	}
@@ -33,7 +33,7 @@ static long madvise_populate(vaddr_t addr, u64 len, s32 advice)
 	for (u64 part; len && n >= 0; addr += part, len -= part) {
 		if (fatal_signal_pending())
 			return -EINTR;
-		part = min(len, POPULATE_PART);
+		part = min(len, PART_SIZE);
 		n = mm_madvise(current->mm, addr, part, advice);
 		count_faults(n);
 		cond_resched();
@@ -54,7 +54,7 @@ static long populate_locked(vaddr_t addr, u64 len)
 	long n = 0;
 
 	for (u64 part; len && n >= 0 && !fatal_signal_pending(); addr += part, len -= part) {
-		part = min(len, POPULATE_PART);
+		part = min(len, PART_SIZE);
 		n = mm_populate_locked(current->mm, addr, part);
 		count_faults(n);
 		cond_resched();
@@ -119,7 +119,16 @@ SYSCALL3(msync, vaddr_t, addr, u64, len, u32, flags)
 
 SYSCALL3(mincore, vaddr_t, addr, u64, len, u8 __user *, vec)
 {
-	return mm_mincore(current->mm, addr, len, vec);
+	long err = 0;
+
+	if (len <= PART_SIZE || !user_range_ok((const void __user *)addr, len))
+		return mm_mincore(current->mm, addr, len, vec);
+	for (u64 part; len && !err; addr += part, len -= part, vec += part >> PAGE_SHIFT) {
+		part = min(len, PART_SIZE);
+		err = fatal_signal_pending() ? -EINTR : mm_mincore(current->mm, addr, part, vec);
+		cond_resched();
+	}
+	return err;
 }
 
 SYSCALL3(madvise, vaddr_t, addr, u64, len, s32, advice)
@@ -164,8 +173,8 @@ SYSCALL1(mlockall, u32, flags)
 	if (err || !(flags & MCL_CURRENT))
 		return err;
 	for (vaddr_t va = mm_next_area(current->mm, 0); va < USER_END && !fatal_signal_pending();
-	     va = mm_next_area(current->mm, va + POPULATE_PART))
-		populate(va, POPULATE_PART);
+	     va = mm_next_area(current->mm, va + PART_SIZE))
+		populate(va, PART_SIZE);
 	return 0;
 }
 

@@ -225,6 +225,28 @@ TEST(mincore_knows_what_is_there)
 	FAILS(mincore(p, 8 * PAGE, vec), ENOMEM);
 }
 
+/* As with populating: what takes long can be killed. Linux goes on, but it is quicker at it. */
+TEST(mincore_can_be_killed)
+{
+	size_t len = 1ul << 40, part = 2 * MIB;
+	char *p = map_anon(len, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+	unsigned char *vec = map_anon(len / PAGE, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+	int fd = memfd_create("vec", 0);
+	long before;
+	pid_t pid;
+
+	REQUIRE(fd >= 0 && !ftruncate(fd, part));
+	for (size_t at = 0; at < len / PAGE; at += part)
+		REQUIRE(mmap(vec + at, part, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			     0) == vec + at);
+	pid = CHILD(mincore(p, len, vec));
+	before = now_ms();
+	sleep_ms(20);
+	kill(pid, SIGKILL);
+	EQ(status_of(pid), SIGKILL);
+	CHECK(now_ms() - before < 2000 + LATE || !on_calf());
+}
+
 TEST(msync_checks_its_arguments)
 {
 	unsigned char *p = map_private(4 * PAGE);
