@@ -230,7 +230,6 @@ static int build_stack(struct exec *x)
 
 static int build_mm(struct exec *x)
 {
-	struct process *p = current->proc;
 	struct mm *mm = mm_create();
 	int err;
 
@@ -238,10 +237,7 @@ static int build_mm(struct exec *x)
 		return -ENOMEM;
 	x->mm = mm;
 	mm->no_aslr = !randomize_va_space || (current->personality & ADDR_NO_RANDOMIZE);
-	mm->limit_stack = p->rlimits[RLIMIT_STACK].cur;
-	mm->limit_as = p->rlimits[RLIMIT_AS].cur;
-	mm->limit_data = p->rlimits[RLIMIT_DATA].cur;
-	mm->oom_score_adj = p->oom_score_adj;
+	mm->oom_score_adj = current->proc->oom_score_adj;
 	set_mmap_base(mm);
 	err = elf_load(mm, x->file, x->head, x->head_len, &x->image);
 	if (!err)

@@ -48,6 +48,17 @@ u64 mm_lock_limit(void)
 	return task_is_root(current) || limit == RLIM_INFINITY ? ~0ull : limit >> PAGE_SHIFT;
 }
 
+u64 mm_limit(enum mm_limit which)
+{
+	static const u8 rlimit_of[] = {
+	    [MM_LIMIT_STACK] = RLIMIT_STACK,
+	    [MM_LIMIT_AS] = RLIMIT_AS,
+	    [MM_LIMIT_DATA] = RLIMIT_DATA,
+	};
+
+	return READ_ONCE(current->proc->rlimits[rlimit_of[which]].cur);
+}
+
 /* Brings in what of the range is locked. 0, or what mlock(2) answers. */
 static long populate_locked(vaddr_t addr, u64 len)
 {

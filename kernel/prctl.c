@@ -176,22 +176,6 @@ static int check_limit(unsigned which, const struct rlimit *new, const struct rl
 	return 0;
 }
 
-/* The limits that mm/ enforces, it has a copy of. */
-static void tell_mm(struct process *p, unsigned which, u64 value)
-{
-	struct mm *mm = process_mm(p);
-
-	if (!mm)
-		return;
-	if (which == RLIMIT_STACK)
-		atomic_store(&mm->limit_stack, value);
-	else if (which == RLIMIT_AS)
-		atomic_store(&mm->limit_as, value);
-	else if (which == RLIMIT_DATA)
-		atomic_store(&mm->limit_data, value);
-	mm_put(mm);
-}
-
 static int set_limit(struct process *p, unsigned which, const struct rlimit *new,
 		     struct rlimit *old)
 {
@@ -204,8 +188,6 @@ static int set_limit(struct process *p, unsigned which, const struct rlimit *new
 	if (new && !err)
 		p->rlimits[which] = *new;
 	spin_unlock(&p->sighand_lock);
-	if (new && !err)
-		tell_mm(p, which, new->cur);
 	return err;
 }
 

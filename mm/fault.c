@@ -211,7 +211,7 @@ static enum fault_result grow_stack(struct mm *mm, vaddr_t va) __must_hold(&mm->
 		return FAULT_MAPERR;
 	if (a->start <= va)
 		return FAULT_OK;
-	if (!(a->flags & VM_GROWSDOWN) || a->end - va > mm->limit_stack)
+	if (!(a->flags & VM_GROWSDOWN) || a->end - va > mm_limit(MM_LIMIT_STACK))
 		return FAULT_MAPERR;
 	prev = area_prev(a);
 	if (prev && prev->flags & (VM_READ | VM_WRITE | VM_EXEC) && !(prev->flags & VM_GROWSDOWN) &&

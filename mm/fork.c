@@ -79,9 +79,6 @@ static void copy_fields(struct mm *to, const struct mm *from) __must_hold(&to->l
 	to->data_pages = from->data_pages;
 	to->stack_pages = from->stack_pages;
 	to->exec_pages = from->exec_pages;
-	to->limit_stack = from->limit_stack;
-	to->limit_as = from->limit_as;
-	to->limit_data = from->limit_data;
 	to->no_aslr = from->no_aslr;
 	to->oom_score_adj = from->oom_score_adj;
 	to->commit_pages = from->commit_pages;

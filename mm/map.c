@@ -7,11 +7,11 @@
 
 bool map_within_limits(const struct mm *mm, u32 flags, u64 pages)
 {
-	if (mm->total_pages + pages > mm->limit_as >> PAGE_SHIFT)
+	if (mm->total_pages + pages > mm_limit(MM_LIMIT_AS) >> PAGE_SHIFT)
 		return false;
 	if ((flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) != VM_WRITE)
 		return true;
-	return mm->data_pages + pages <= mm->limit_data >> PAGE_SHIFT;
+	return mm->data_pages + pages <= mm_limit(MM_LIMIT_DATA) >> PAGE_SHIFT;
 }
 
 int map_commit(struct mm *mm, u32 flags, u64 pages)
@@ -327,7 +327,7 @@ long mm_brk(struct mm *mm, vaddr_t brk)
 	rwsem_write_lock(&mm->lock);
 	if (brk >= mm->brk_start && brk < USER_END &&
 	    (brk <= mm->brk ||
-	     brk - mm->brk_start + (mm->data_end - mm->data_start) <= mm->limit_data) &&
+	     brk - mm->brk_start + (mm->data_end - mm->data_start) <= mm_limit(MM_LIMIT_DATA)) &&
 	    !move_heap_end(mm, ALIGN_UP(mm->brk, PAGE_SIZE), ALIGN_UP(brk, PAGE_SIZE)))
 		mm->brk = brk;
 	result = mm->brk;

@@ -96,8 +96,6 @@ struct mm *mm_create(void)
 		return NULL;
 	}
 	mm->mmap_base = USER_END - (1ull << 30);
-	mm->limit_stack = 8ull << 20;
-	mm->limit_as = mm->limit_data = ~0ull;
 	family_join(f, mm);
 	rmap_add_mm(mm);
 	return mm;

@@ -63,10 +63,8 @@ struct mm {
 	 * in a row: mm/cow.c's guess. Atomic. */
 	u64 streak;
 
-	u32 refs;	 /* tasks, and whoever looks through /proc. Atomic. */
-	u32 users;	 /* tasks alone; the last one out tears the areas down. Atomic. */
-	u64 limit_stack; /* RLIMIT_STACK, RLIMIT_AS, RLIMIT_DATA: bytes, ~0 none */
-	u64 limit_as, limit_data;
+	u32 refs;      /* tasks, and whoever looks through /proc. Atomic. */
+	u32 users;     /* tasks alone; the last one out tears the areas down. Atomic. */
 	u32 def_flags; /* VM_ bits each new area gets (mlockall) */
 	bool no_aslr;
 	s16 oom_score_adj;
@@ -164,8 +162,12 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
  */
 u64 mm_name_word(struct mm *mm, vaddr_t va, bool private, u64 *offset);
 
-/* What mm asks of kernel/: pages that the current task may lock (RLIMIT_MEMLOCK). */
+/* What mm asks of kernel/: pages that the current task may lock (RLIMIT_MEMLOCK)... */
 u64 mm_lock_limit(void);
+/* ...and others of its limits, in bytes, ~0 for none. A limit is the process's, not the mm's, which a child of
+ * vfork(2) shares. */
+enum mm_limit { MM_LIMIT_STACK, MM_LIMIT_AS, MM_LIMIT_DATA };
+u64 mm_limit(enum mm_limit which);
 
 static inline u64 mm_rss(const struct mm *mm)
 {

@@ -156,7 +156,7 @@ static void test_stack(void)
 	vaddr_t top = 0x7fff00000000, low;
 
 	begin();
-	mm->limit_stack = 64 * PAGE_SIZE;
+	sim_limit[MM_LIMIT_STACK] = 64 * PAGE_SIZE;
 	CHECK(!mm_map_stack(mm, top, 4 * PAGE_SIZE));
 	CHECK(poke(top - 8) == FAULT_OK);
 	tap_ok(poke(top - 40 * PAGE_SIZE) == FAULT_OK && areas() == 1 &&
@@ -164,12 +164,13 @@ static void test_stack(void)
 	       "stack: grows to where it is touched");
 	tap_ok(poke(top - 65 * PAGE_SIZE) == FAULT_MAPERR && poke(top - 64 * PAGE_SIZE) == FAULT_OK,
 	       "stack: not past its limit");
-	mm->limit_stack = ~0ull;
+	sim_limit[MM_LIMIT_STACK] = ~0ull;
 	low = top - 64 * PAGE_SIZE - STACK_GUARD_GAP - 10 * PAGE_SIZE;
 	CHECK(map(low, 1, RW, MAP_FIXED) == (long)low);
 	tap_ok(poke(low + PAGE_SIZE + STACK_GUARD_GAP - 8) == FAULT_MAPERR &&
 		   poke(low + PAGE_SIZE + STACK_GUARD_GAP) == FAULT_OK,
 	       "stack: keeps its distance from the mapping below");
+	sim_limit[MM_LIMIT_STACK] = 8ull << 20;
 	end();
 }
 
@@ -197,13 +198,14 @@ static void test_heap(void)
 static void test_limits(void)
 {
 	begin();
-	mm->limit_as = 100 * PAGE_SIZE;
+	sim_limit[MM_LIMIT_AS] = 100 * PAGE_SIZE;
 	CHECK(map(0, 90, RW, 0) > 0);
 	tap_ok(map(0, 11, RW, 0) == -ENOMEM && map(0, 10, RW, 0) > 0, "limits: RLIMIT_AS");
-	mm->limit_as = ~0ull;
-	mm->limit_data = 110 * PAGE_SIZE;
+	sim_limit[MM_LIMIT_AS] = ~0ull;
+	sim_limit[MM_LIMIT_DATA] = 110 * PAGE_SIZE;
 	tap_ok(map(0, 11, RW, 0) == -ENOMEM && map(0, 500, PROT_READ, 0) > 0,
 	       "limits: RLIMIT_DATA");
+	sim_limit[MM_LIMIT_DATA] = ~0ull;
 	end();
 	begin();
 	vm_overcommit_memory = 2;

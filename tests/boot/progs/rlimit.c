@@ -105,6 +105,23 @@ TEST(data_segment)
 	      ENOMEM);
 }
 
+/* Limits are the process's, also of one that borrows its parent's memory. */
+TEST(limits_of_a_vfork_child)
+{
+	struct rlimit one_page = {PAGE, PAGE};
+	int anon = MAP_PRIVATE | MAP_ANONYMOUS, status;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_AS, &one_page);
+		setrlimit(RLIMIT_DATA, &one_page);
+		_exit(mmap(NULL, PAGE, PROT_READ, anon, -1, 0) != MAP_FAILED);
+	}
+	EQ(waitpid(pid, &status, 0), pid);
+	EQ(status, 0);
+	CHECK(mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, anon, -1, 0) != MAP_FAILED);
+}
+
 TEST(file_size)
 {
 	char name[] = "/tmp/limitXXXXXX", buf[100] = "";

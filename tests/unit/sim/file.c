@@ -88,6 +88,13 @@ u64 mm_lock_limit(void)
 	return sim_lock_limit;
 }
 
+u64 sim_limit[] = {[MM_LIMIT_STACK] = 8ull << 20, [MM_LIMIT_AS] = ~0ull, [MM_LIMIT_DATA] = ~0ull};
+
+u64 mm_limit(enum mm_limit which)
+{
+	return sim_limit[which];
+}
+
 /* mincore() alone copies out in these tests, to memory of the test itself. */
 size_t copy_to_user(void __user *to, const void *from, size_t n)
 {

@@ -15,5 +15,6 @@ struct file *sim_file(u64 size, bool can_read, bool can_write);
 bool sim_file_write(struct file *f, u64 offset, const void *buf, size_t n);
 /* Pages that may be locked; ~0: all. */
 extern u64 sim_lock_limit;
+extern u64 sim_limit[]; /* bytes, by enum mm_limit */
 /* Files that are not freed yet. */
 extern u32 sim_files;
