@@ -25,7 +25,7 @@ static void *file_page(u64 index)
 {
 	struct page *p = mapping_get(&vdso_file->inode->mapping, index);
 
-	if (!p)
+	if (!p || IS_ERR(p))
 		panic("no memory for the vDSO");
 	return page_to_virt(p);
 }

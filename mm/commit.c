@@ -44,11 +44,6 @@ int commit_reserve(const struct mm *mm, u64 n, bool single)
 	return 0;
 }
 
-void commit_charge(s64 n)
-{
-	atomic_add(&committed, (u64)n);
-}
-
 void commit_release(u64 n)
 {
 	atomic_sub(&committed, n);

@@ -17,8 +17,6 @@ extern int vm_user_reserve_kbytes;
  * vm_user_reserve_kbytes, for others.
  */
 int __must_check commit_reserve(const struct mm *mm, u64 n, bool single);
-/* Promises what is there already, or (n < 0) takes that back. */
-void commit_charge(s64 n);
 void commit_release(u64 n);
 u64 commit_limit(void); /* pages */
 u64 committed_as(void); /* pages */

@@ -106,8 +106,8 @@ static enum fault_result map_file(struct fault *f, struct slot *s) __must_hold(&
 	if (index >= file_pages)
 		return FAULT_BUS;
 	cache = mapping_get(f->area->map, index);
-	if (!cache)
-		return FAULT_OOM;
+	if (unlikely(!cache || IS_ERR(cache)))
+		return cache ? FAULT_BUS : FAULT_OOM;
 	if (f->access == PROT_WRITE && area_is_private(f->area))
 		r = copy_cache(f, s, cache);
 	else

@@ -83,7 +83,7 @@ enum fault_result {
 	FAULT_OK,
 	FAULT_MAPERR, /* no area there: SIGSEGV, SEGV_MAPERR */
 	FAULT_ACCERR, /* the area forbids it: SIGSEGV, SEGV_ACCERR */
-	FAULT_BUS,    /* beyond the end of the file: SIGBUS, BUS_ADRERR */
+	FAULT_BUS,    /* past the file's end, or no room in its file system: SIGBUS, BUS_ADRERR */
 	FAULT_OOM,    /* no frame; the caller ends somebody and retries */
 };
 

@@ -2,6 +2,7 @@
 #include "mm/pagecache.h"
 #include "kernel/errno.h"
 #include "kernel/lib/string.h"
+#include "mm/commit.h"
 #include "mm/rmap.h"
 #include "mm/tree.h"
 
@@ -34,6 +35,39 @@ static void count_pages(struct mapping *m, s64 n) __must_hold(&m->lock)
 		atomic_add(&total_shmem, (u64)n);
 }
 
+/* Room for one page more, taken in advance: faults fill holes of one file side by side. False: there is none. */
+static bool charge(struct mapping *m)
+{
+	struct mapping_store *s = m->store;
+
+	if (!s)
+		return true;
+	if ((atomic_add(&s->used_pages, 1) > s->max_pages && s->max_pages) ||
+	    (s->promised && !m->committed && commit_reserve(NULL, 1, false))) {
+		atomic_dec(&s->used_pages);
+		return false;
+	}
+	return true;
+}
+
+static void uncharge(struct mapping *m)
+{
+	struct mapping_store *s = m->store;
+
+	if (!s)
+		return;
+	atomic_dec(&s->used_pages);
+	if (s->promised && !m->committed)
+		commit_release(1);
+}
+
+static void remove_page(struct mapping *m, u64 index) __must_hold(&m->lock)
+{
+	radix_remove(&m->pages, index);
+	count_pages(m, -1);
+	uncharge(m);
+}
+
 /* Takes the first page at or after *index out of the cache, with the cache's reference; NULL: no
  * more. */
 static struct page *take_from(struct mapping *m, u64 *index)
@@ -42,10 +76,8 @@ static struct page *take_from(struct mapping *m, u64 *index)
 
 	spin_lock(&m->lock);
 	p = radix_next(&m->pages, index);
-	if (p) {
-		radix_remove(&m->pages, *index);
-		count_pages(m, -1);
-	}
+	if (p)
+		remove_page(m, *index);
 	spin_unlock(&m->lock);
 	return p;
 }
@@ -79,9 +111,13 @@ struct page *mapping_get(struct mapping *m, u64 index)
 
 	if (p)
 		return p;
+	if (!charge(m))
+		return ERR_PTR(-ENOSPC);
 	new = page_alloc(PAGE_FILE, 0, ALLOC_ZERO);
-	if (!new)
+	if (!new) {
+		uncharge(m);
 		return NULL;
+	}
 	new->file.mapping = m;
 	new->file.index = index;
 	spin_lock(&m->lock);
@@ -94,8 +130,10 @@ struct page *mapping_get(struct mapping *m, u64 index)
 	if (p)
 		page_get(p);
 	spin_unlock(&m->lock);
-	if (new)
+	if (new) {
+		uncharge(m);
 		page_put(new);
+	}
 	return p;
 }
 
@@ -153,12 +191,10 @@ static bool punch_one(struct mapping *m, u64 *index, u64 end)
 		return false;
 	}
 	sole = page_refcount(p) == 1; /* the cache's own: another comes only under the lock */
-	if (sole) {
-		radix_remove(&m->pages, *index);
-		count_pages(m, -1);
-	} else {
+	if (sole)
+		remove_page(m, *index);
+	else
 		page_get(p);
-	}
 	spin_unlock(&m->lock);
 	if (!sole)
 		memset(page_to_virt(p), 0, PAGE_SIZE);

@@ -7,6 +7,13 @@
 #include "kernel/lib/radix.h"
 #include "mm/mm.h"
 
+/* What the contents of many files take of one file system, and may take. */
+struct mapping_store {
+	u64 used_pages; /* in the caches of its files. Atomic. */
+	u64 max_pages;	/* 0: no limit but memory itself */
+	bool promised;	/* what is there counts as promised memory */
+};
+
 struct mapping {
 	spinlock_t lock; /* LOCK_MAPPING: pages, nr_pages */
 	struct radix_tree pages __guarded_by(&lock);
@@ -19,6 +26,7 @@ struct mapping {
 	u64 name;	     /* mm_name_word()'s; 0: not asked for yet. Atomic. */
 	u32 seals;	     /* SEAL_: what memfd_create(2) lets one promise never to do. Atomic. */
 	u64 committed;	     /* pages promised for all of it beforehand; 0: for each as it comes */
+	struct mapping_store *store; /* that its pages count towards; NULL: none */
 	struct mapping_watch *watch; /* NULL: nobody wants to know; set before it is first mapped */
 };
 
@@ -44,7 +52,7 @@ void mapping_destroy(struct mapping *m);
 
 /* The page at index with a reference for the caller, or NULL: a hole. */
 struct page *mapping_find(struct mapping *m, u64 index) __must_check;
-/* As mapping_find(), but a hole is filled with zeros. NULL: no memory. */
+/* As mapping_find(), but a hole is filled with zeros. NULL: no memory; ERR_PTR(-ENOSPC): the store is full. */
 struct page *mapping_get(struct mapping *m, u64 index) __must_check;
 
 /*

@@ -14,46 +14,13 @@
 #include "mm/alloc.h"
 #include "mm/commit.h"
 
-struct ram_super {
-	u64 used_pages; /* atomic; as of each inode's last write or truncation */
-	u64 max_pages;	/* size=; 0: no limit but memory itself */
-	bool shmem;	/* contents count as shared memory rather than as files */
-};
-
 static const struct file_ops ram_file_ops;
 static const struct inode_ops ram_ops;
 
-static u64 *accounted(struct inode *i)
+/* False where one more page would go into the last of memory: a program that fills a disk gets ENOSPC, and is
+ * not what ends others. */
+static bool may_grow(void)
 {
-	return &i->private_data;
-}
-
-/* Brings the file system's sum up to date with what the inode holds. */
-static void account(struct inode *i)
-{
-	struct ram_super *rs = i->sb->private;
-	u64 pages = atomic_load(&i->mapping.nr_pages);
-
-	if (rs && pages != *accounted(i)) {
-		atomic_add(&rs->used_pages, pages - *accounted(i));
-		if (rs->shmem && !i->mapping.committed)
-			commit_charge((s64)(pages - *accounted(i)));
-		*accounted(i) = pages;
-	}
-}
-
-/*
- * False where one more page would go beyond the file system's size, or into the last of memory: a
- * program that fills a disk gets ENOSPC, and is not what ends others.
- */
-static bool may_grow(struct inode *i)
-{
-	struct ram_super *rs = i->sb->private;
-
-	if (rs && rs->max_pages && atomic_load(&rs->used_pages) >= rs->max_pages)
-		return false;
-	if (rs && rs->shmem && vm_overcommit_memory == 2 && committed_as() >= commit_limit())
-		return false;
 	return frames_free() > frames_total() / 64;
 }
 
@@ -103,12 +70,9 @@ static ssize_t write_page(struct inode *i, struct io_iter *it, loff_t *pos)
 	struct page *page = mapping_find(&i->mapping, at >> PAGE_SHIFT);
 
 	if (!page) {
-		if (!may_grow(i))
+		page = may_grow() ? mapping_get(&i->mapping, at >> PAGE_SHIFT) : NULL;
+		if (!page || IS_ERR(page))
 			return -ENOSPC;
-		page = mapping_get(&i->mapping, at >> PAGE_SHIFT);
-		if (!page)
-			return -ENOSPC;
-		account(i);
 	}
 	got = iter_get(it, (char *)page_to_virt(page) + offset, n);
 	page_put(page);
@@ -214,12 +178,11 @@ static int ram_fsync(struct file *f)
 static int ram_allocate(struct inode *i, u64 start, u64 end)
 {
 	for (u64 index = start >> PAGE_SHIFT; index < DIV_ROUND_UP(end, PAGE_SIZE); index++) {
-		struct page *page = may_grow(i) ? mapping_get(&i->mapping, index) : NULL;
+		struct page *page = may_grow() ? mapping_get(&i->mapping, index) : NULL;
 
-		if (!page)
+		if (!page || IS_ERR(page))
 			return -ENOSPC;
 		page_put(page);
-		account(i);
 		if (fatal_signal_pending())
 			return -EINTR;
 		cond_resched();
@@ -236,24 +199,18 @@ static int ram_reserve(struct inode *i, u64 start, u64 end, bool keep_size)
 	if ((atomic_load(&i->mapping.seals) & SEAL_GROW) && end > i->mapping.size)
 		return -EPERM;
 	err = ram_allocate(i, start, end);
-	if (err) {
+	if (err)
 		mapping_drop_tail(&i->mapping, start >> PAGE_SHIFT);
-		account(i);
-	} else if (!keep_size && end > i->mapping.size) {
+	else if (!keep_size && end > i->mapping.size)
 		atomic_store(&i->mapping.size, end);
-	}
 	return err;
 }
 
 static int ram_punch(struct inode *i, u64 start, u64 end)
 {
-	int err;
-
 	if (atomic_load(&i->mapping.seals) & (SEAL_WRITE | SEAL_FUTURE_WRITE))
 		return -EPERM;
-	err = mapping_punch(&i->mapping, start, end);
-	account(i);
-	return err;
+	return mapping_punch(&i->mapping, start, end);
 }
 
 int ram_fallocate(struct file *f, u64 start, u64 end, u32 mode)
@@ -288,6 +245,7 @@ struct inode *ram_inode(struct super_block *sb, struct inode *dir, u32 mode, u64
 			const char *target)
 {
 	struct inode *i = dir ? inode_new_in(dir, mode) : inode_new(sb, mode);
+	struct mapping_store *store = sb->private;
 	size_t len;
 
 	if (!i)
@@ -295,7 +253,8 @@ struct inode *ram_inode(struct super_block *sb, struct inode *dir, u32 mode, u64
 	i->ops = &ram_ops;
 	i->rdev = rdev;
 	if (S_ISREG(mode)) {
-		mapping_init(&i->mapping, ((struct ram_super *)i->sb->private)->shmem);
+		mapping_init(&i->mapping, store->promised);
+		i->mapping.store = store;
 		i->mapping.seals = SEAL_SEAL;
 		i->fops = &ram_file_ops;
 	} else if (S_ISDIR(mode)) {
@@ -341,14 +300,9 @@ static void ram_getattr(struct inode *i, struct kstat *st)
 
 static int ram_setattr(struct inode *i, const struct iattr *attr)
 {
-	int err;
-
 	if ((attr->valid & ATTR_SIZE) && sealed_size(i, attr->size))
 		return -EPERM;
-	err = inode_set_attr(i, attr);
-	if (S_ISREG(i->mode))
-		account(i);
-	return err;
+	return inode_set_attr(i, attr);
 }
 
 static const struct inode_ops ram_ops = {
@@ -361,15 +315,8 @@ static const struct inode_ops ram_ops = {
 static void ram_evict(struct inode *i)
 {
 	if (S_ISREG(i->mode)) {
-		struct ram_super *rs = i->sb->private;
-
 		mapping_destroy(&i->mapping);
-		if (rs)
-			atomic_sub(&rs->used_pages, *accounted(i));
-		if (i->mapping.committed)
-			commit_release(i->mapping.committed);
-		else if (rs && rs->shmem)
-			commit_charge(-(s64)*accounted(i));
+		commit_release(i->mapping.committed);
 	} else if (S_ISLNK(i->mode)) {
 		kfree(i->link);
 	}
@@ -439,7 +386,7 @@ int ram_fill(struct super_block *sb, const char *options)
 {
 	bool tmpfs = !strcmp(sb->type->name, "tmpfs");
 	struct ram_options o = {.mode = tmpfs ? 01777 : 0755};
-	struct ram_super *rs;
+	struct mapping_store *store;
 	struct inode *i;
 	int err = parse_options(&o, options);
 
@@ -447,12 +394,12 @@ int ram_fill(struct super_block *sb, const char *options)
 		return err;
 	if (tmpfs && !o.max_pages)
 		o.max_pages = frames_total() / 2;
-	rs = kzalloc(sizeof(*rs));
-	if (!rs)
+	store = kzalloc(sizeof(*store));
+	if (!store)
 		return -ENOMEM;
-	rs->max_pages = o.max_pages;
-	rs->shmem = tmpfs;
-	sb->private = rs;
+	store->max_pages = o.max_pages;
+	store->promised = tmpfs;
+	sb->private = store;
 	sb->ops = &ram_super_ops;
 	/* Linux makes the first root and /dev of tmpfs, too: they say what room they have. */
 	sb->magic = strcmp(sb->type->name, "ramfs") ? TMPFS_MAGIC : RAMFS_MAGIC;
@@ -464,7 +411,7 @@ int ram_fill(struct super_block *sb, const char *options)
 		sb->root = dentry_make_root(sb, i);
 	}
 	if (!sb->root) {
-		kfree(rs);
+		kfree(store);
 		return -ENOMEM;
 	}
 	return 0;
@@ -472,11 +419,11 @@ int ram_fill(struct super_block *sb, const char *options)
 
 u64 ram_free_pages(struct super_block *sb)
 {
-	struct ram_super *rs = sb->private;
-	u64 used = atomic_load(&rs->used_pages), left;
+	struct mapping_store *store = sb->private;
+	u64 used = atomic_load(&store->used_pages), left;
 
-	left = rs->max_pages > used ? rs->max_pages - used : 0;
-	return rs->max_pages ? min(left, frames_free()) : frames_free();
+	left = store->max_pages > used ? store->max_pages - used : 0;
+	return store->max_pages ? min(left, frames_free()) : frames_free();
 }
 
 static struct fs_type ram_types[] = {

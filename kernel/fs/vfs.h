@@ -109,8 +109,7 @@ struct inode {
 	u32 uid, gid;
 	u32 nlink; /* under dentry_lock */
 	u64 ino;
-	u64 rdev;	  /* of a device node */
-	u64 private_data; /* the file system's, with no reference to drop */
+	u64 rdev; /* of a device node */
 	struct timespec atime, mtime, ctime, btime;
 	struct super_block *sb;
 	const struct inode_ops *ops;

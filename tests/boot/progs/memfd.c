@@ -155,6 +155,20 @@ TEST(shm_open_gives_memory_by_name)
 
 /* ---- truncation under a mapping ---- */
 
+/* Promised is what is there, by whichever way it came. */
+TEST(faulted_pages_are_promised)
+{
+	int fd = memfd(0, 8 * MIB);
+	unsigned char *p = map_fd(fd, 8 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	long before = value_of("/proc/meminfo", "Committed_AS");
+
+	for (size_t i = 0; i < 4 * MIB; i += PAGE)
+		p[i] = 1;
+	NEAR(value_of("/proc/meminfo", "Committed_AS") - before, 4 << 10, 512);
+	EQ(ftruncate(fd, 0), 0);
+	NEAR(value_of("/proc/meminfo", "Committed_AS") - before, 0, 512);
+}
+
 TEST(truncation_under_a_mapping)
 {
 	int fd = memfd(0, 4 * PAGE);

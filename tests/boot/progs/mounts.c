@@ -1,5 +1,5 @@
 /* Mounting, and what a mount changes about the names below it. */
-#include "tap.h"
+#include "trap.h"
 #include <sys/mount.h>
 #include <sys/statfs.h>
 
@@ -88,6 +88,33 @@ TEST(size_is_a_limit)
 	BETWEEN(total, 1 << 19, 1 << 20);
 	EQ(ftruncate(fd, 0), 0);
 	EQ(write(fd, block, sizeof(block)), sizeof(block));
+	close(fd);
+	done();
+}
+
+/* What page faults bring counts like what is written: where the file system is full there is SIGBUS. */
+TEST(size_limits_mappings)
+{
+	size_t len = 2 * MIB, n = 0;
+	unsigned char *p;
+	int fd;
+
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, "size=1m"), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	EQ(ftruncate(fd, len), 0);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	REQUIRE(p != MAP_FAILED);
+	while (n < len / PAGE && try_write(p + n * PAGE, 1) == 0)
+		n++;
+	EQ(n, MIB / PAGE);
+	EQ(try_write(p + n * PAGE, 1), SIGBUS);
+	EQ(try_read(p + n * PAGE), SIGBUS);
+	FAILS(pwrite(fd, "x", 1, len), ENOSPC);
+	EQ(ftruncate(fd, PAGE), 0);
+	EQ(ftruncate(fd, len), 0);
+	EQ(try_write(p + n * PAGE, 1), 0);
+	EQ(munmap(p, len), 0);
 	close(fd);
 	done();
 }
