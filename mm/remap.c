@@ -5,6 +5,7 @@
  * promise of memory, the new area), then moves entry by entry, which cannot fail.
  */
 #include "kernel/errno.h"
+#include "kernel/panic.h"
 #include "mm/map.h"
 #include "mm/mman.h"
 
@@ -52,6 +53,20 @@ static void move_entries(struct mm *mm, const struct move *m) __must_hold_shared
 	mmu_flush_range(&mm->mmu, m->old, m->old + len);
 }
 
+/* Empty tables behind what moved away go, too, and its area. */
+static void leave(struct mm *mm, struct area *a) __must_hold(&mm->lock)
+{
+	struct gather g;
+	int err;
+
+	gather_init(&g, mm);
+	err = tree_zap(mm, a->start, a->end, &g);
+	DEBUG_ASSERT(!err); /* its paths are owned: nothing is copied */
+	gather_flush(&g);
+	map_uncommit(mm, a->flags, area_pages(a));
+	area_remove(mm, a);
+}
+
 /* Moves to m->new, which is free. The area at m->old covers the old range. */
 static long move_to(struct mm *mm, const struct move *m) __must_hold(&mm->lock)
 {
@@ -82,8 +97,7 @@ static long move_to(struct mm *mm, const struct move *m) __must_hold(&mm->lock)
 	atomic_store(&new->has_anon, atomic_load(&a->has_anon));
 	move_entries(mm, m);
 	if (!(m->flags & MREMAP_DONTUNMAP)) {
-		map_uncommit(mm, a->flags, area_pages(a));
-		area_remove(mm, a);
+		leave(mm, a);
 	} else if (a->flags & VM_LOCKED) {
 		area_set_flags(mm, a, a->flags & ~VM_LOCKED_BITS);
 	}

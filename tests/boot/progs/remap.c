@@ -177,6 +177,25 @@ TEST(dontunmap_leaves_an_empty_area)
 	EQ(p[3 * PAGE], 0);
 }
 
+/* Where nothing is left to map there are no tables. */
+TEST(moves_leave_no_tables)
+{
+	size_t gib = 1ul << 30;
+	char *room = map_anon(65 * gib, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+	char *p = map_private(PAGE);
+	long before;
+
+	EQ(munmap(room, 65 * gib), 0);
+	*p = 1;
+	before = value_of("/proc/self/status", "VmPTE");
+	for (int i = 0; i < 64; i++) {
+		p = mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + i * gib);
+		REQUIRE(p != MAP_FAILED);
+		EQ(*p, 1);
+	}
+	CHECK(value_of("/proc/self/status", "VmPTE") < before + 64);
+}
+
 TEST(refusals)
 {
 	unsigned char *p = map_private(8 * PAGE);
