@@ -182,6 +182,28 @@ static long sealed_flags(const struct mapping *map, u32 vm)
 	return vm & ~VM_MAYWRITE;
 }
 
+/* The pages of areas within what the request takes the place of. */
+static u64 pages_replaced(struct mm *mm, const struct request *r) __must_hold(&mm->lock)
+{
+	vaddr_t end = r->addr + r->len;
+	u64 n = 0;
+
+	if (!(r->flags & MAP_FIXED) || !range_ok(r->addr, r->len))
+		return 0;
+	for (const struct area *a = area_find(mm, r->addr); a && a->start < end; a = area_next(a))
+		n += (min(a->end, end) - max(a->start, r->addr)) >> PAGE_SHIFT;
+	return n;
+}
+
+/* As Linux, which subtracts whatever is replaced from the pages that count as data, too. */
+static bool has_room(struct mm *mm, const struct request *r) __must_hold(&mm->lock)
+{
+	u64 pages = r->len >> PAGE_SHIFT;
+
+	return likely(map_within_limits(mm, r->kind.flags, pages)) ||
+	       map_within_limits(mm, r->kind.flags, pages - pages_replaced(mm, r));
+}
+
 static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 {
 	u64 pages = r->len >> PAGE_SHIFT;
@@ -192,8 +214,7 @@ static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 	err = area_own(mm);
 	if (err)
 		return err;
-	if (mm->areas->count >= (u32)vm_max_map_count ||
-	    !map_within_limits(mm, r->kind.flags, pages))
+	if (mm->areas->count >= (u32)vm_max_map_count || !has_room(mm, r))
 		return -ENOMEM;
 	if (unlikely(r->kind.flags & VM_LOCKED) && !mlock_within_limit(mm, pages))
 		return -EAGAIN;

@@ -105,6 +105,21 @@ TEST(data_segment)
 	      ENOMEM);
 }
 
+/* What a fixed mapping takes the place of makes room for it. */
+TEST(mapping_in_place_of_another)
+{
+	int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, rw = PROT_READ | PROT_WRITE;
+	char *p = map_private(64 * PAGE);
+
+	limit(RLIMIT_AS, (value_of("/proc/self/status", "VmSize") + 32) * 1024);
+	limit(RLIMIT_DATA, (value_of("/proc/self/status", "VmData") + 32) * 1024);
+	EQ((long)mmap(p, 64 * PAGE, rw, fixed, -1, 0), (long)p);
+	EQ((long)mmap(p + 4 * PAGE, 64 * PAGE, rw, fixed & ~MAP_FIXED, -1, 0), -1);
+	EQ(munmap(p + 32 * PAGE, 32 * PAGE), 0);
+	EQ((long)mmap(p, 64 * PAGE, rw, fixed, -1, 0), (long)p);
+	FAILS(mmap(p, 80 * PAGE, rw, fixed, -1, 0), ENOMEM);
+}
+
 /* Limits are the process's, also of one that borrows its parent's memory. */
 TEST(limits_of_a_vfork_child)
 {
