@@ -236,7 +236,8 @@ static int build_mm(struct exec *x)
 	if (!mm)
 		return -ENOMEM;
 	x->mm = mm;
-	mm->no_aslr = !randomize_va_space || (current->personality & ADDR_NO_RANDOMIZE);
+	mm->no_aslr =
+	    !randomize_va_space || (current->personality & ADDR_NO_RANDOMIZE && !x->secure);
 	mm->oom_score_adj = current->proc->oom_score_adj;
 	set_mmap_base(mm);
 	err = elf_load(mm, x->file, x->head, x->head_len, &x->image);
@@ -361,8 +362,10 @@ static void commit(struct exec *x)
 	t->restart = NULL;
 	t->exit_signal = SIGCHLD;
 	p->membarrier_private = false;
-	if (x->secure)
+	if (x->secure) {
+		t->personality &= ~ADDR_NO_RANDOMIZE;
 		p->pdeath_signal = 0;
+	}
 	arch_exec(task_regs(t), x->image.start, x->sp);
 }
 

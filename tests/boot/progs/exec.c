@@ -2,6 +2,7 @@
 #include "maps.h"
 #include <elf.h>
 #include <sys/auxv.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 
 /* Checks argv and the environment as they came in. */
@@ -106,6 +107,13 @@ HELPER(ids)
 	EQ(getauxval(AT_EUID), e);
 	EQ(getauxval(AT_SECURE), r != e);
 	EQ(prctl(PR_GET_DUMPABLE), r == e);
+	return tap_failed;
+}
+
+/* Who calls a program with rights of its own has no say in where it lies. */
+HELPER(random)
+{
+	EQ(personality(0xffffffff) & (ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT), 0);
 	return tap_failed;
 }
 
@@ -434,6 +442,8 @@ TEST(set_user_id)
 	JOIN(CHILD(setuid(1234); execv("/tmp/suid", plain)));
 	EQ(chmod("/tmp/suid", 04755), 0);
 	JOIN(CHILD(setuid(1234); execv("/tmp/suid", raised)));
+	JOIN(CHILD(setuid(1234); personality(ADDR_NO_RANDOMIZE);
+		   execl("/tmp/suid", "exec", "--random", NULL)));
 	/* who has given up new privileges gets none, nor do its children */
 	JOIN(CHILD(setuid(1234); prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		   JOIN(CHILD(execv("/tmp/suid", plain)))));
