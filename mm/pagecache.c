@@ -153,8 +153,12 @@ int mapping_truncate(struct mapping *m, u64 size)
 	u64 first = DIV_ROUND_UP(size, PAGE_SIZE), index = first, old = atomic_load(&m->size);
 	struct page *p;
 
-	/* New faults past the end are refused from here on, so what is unmapped below stays so. */
-	atomic_store(&m->size, size);
+	/*
+	 * New faults past the end are refused from here on, so what is unmapped below stays so. An exchange,
+	 * not a store, which the load below might overtake: then an area that comes now might be missed,
+	 * and its faults still see the old size.
+	 */
+	(void)atomic_xchg(&m->size, size);
 	if (atomic_load(&m->areas) && size < old && rmap_unmap_file(m, first)) {
 		atomic_store(&m->size, old);
 		return -ENOMEM;

@@ -121,7 +121,8 @@ long shmem_add_seals(struct file *f, u32 seals)
 	if (had & SEAL_SEAL) {
 		err = -EPERM;
 	} else {
-		atomic_store(&m->seals, had | seals);
+		/* An exchange, not a store: the load below must not overtake it. */
+		(void)atomic_xchg(&m->seals, had | seals);
 		if (seals & ~had & SEAL_WRITE && atomic_load(&m->shared_writable)) {
 			atomic_store(&m->seals, had);
 			err = -EBUSY;
