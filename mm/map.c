@@ -29,12 +29,14 @@ void map_uncommit(struct mm *mm, u32 flags, u64 pages)
 	mm->commit_pages -= commit_give_back(flags, pages);
 }
 
+#define MAP_32BIT_END 0x80000000
+
 long map_find_place(struct mm *mm, u64 len, unsigned flags)
 {
 	vaddr_t at;
 
 	if (flags & MAP_32BIT) {
-		at = area_find_hole(mm, len, 0x40000000, 0x80000000, true);
+		at = area_find_hole(mm, len, 0x40000000, MAP_32BIT_END, true);
 	} else {
 		at = area_find_hole(mm, len, MMAP_MIN_ADDR, mm->mmap_base, false);
 		if (!at)
@@ -152,14 +154,14 @@ static long place(struct mm *mm, const struct request *r) __must_hold(&mm->lock)
 			return -EEXIST;
 		return unmap_range(mm, r->addr, r->addr + r->len) ?: (long)r->addr;
 	}
-	if (r->addr) {
-		vaddr_t hint = max(ALIGN_UP(r->addr, PAGE_SIZE), MMAP_MIN_ADDR);
-		vaddr_t top;
+	if (r->addr & PAGE_MASK) {
+		vaddr_t hint = max(r->addr & PAGE_MASK, MMAP_MIN_ADDR);
+		vaddr_t top, high = r->flags & MAP_32BIT ? MAP_32BIT_END : USER_END;
 
 		a = area_find(mm, hint);
 		top = a ? a->start - (a->flags & VM_GROWSDOWN ? min(STACK_GUARD_GAP, a->start) : 0)
 			: USER_END;
-		if (range_ok(hint, r->len) && hint + r->len <= top)
+		if (range_ok(hint, r->len) && hint + r->len <= min(top, high))
 			return (long)hint;
 	}
 	return map_find_place(mm, r->len, r->flags);
@@ -241,6 +243,16 @@ static long map_locked(struct mm *mm, struct request *r) __must_hold(&mm->lock)
 	return at;
 }
 
+/* What cannot be said of a shared mapping. */
+static int check_shared(unsigned flags, const struct file *file)
+{
+	bool validate = (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+
+	if (file)
+		return validate && flags & ~MAP_VALIDATED ? -EOPNOTSUPP : 0;
+	return validate || flags & MAP_GROWSDOWN ? -EINVAL : 0;
+}
+
 /* The VM_ flags of a mapping, or a negative errno where the file forbids it. */
 static long flags_for(const struct mm *mm, unsigned prot, unsigned flags, struct file *file)
 {
@@ -255,8 +267,13 @@ static long flags_for(const struct mm *mm, unsigned prot, unsigned flags, struct
 	}
 	if (flags & MAP_NORESERVE && vm_overcommit_memory != 2)
 		vm |= VM_NORESERVE;
-	if ((flags & MAP_TYPE) != MAP_PRIVATE)
+	if ((flags & MAP_TYPE) != MAP_PRIVATE) {
+		int err = check_shared(flags, file);
+
+		if (err)
+			return err;
 		vm |= VM_SHARED | VM_MAYSHARE;
+	}
 	if (file) {
 		if (!file_can_read(file))
 			return -EACCES;

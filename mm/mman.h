@@ -8,7 +8,10 @@
 #define MAP_FIXED	    0x10u
 #define MAP_ANONYMOUS	    0x20u
 #define MAP_32BIT	    0x40u
+#define MAP_ABOVE4G	    0x80u
 #define MAP_GROWSDOWN	    0x0100u
+#define MAP_DENYWRITE	    0x0800u
+#define MAP_EXECUTABLE	    0x1000u
 #define MAP_LOCKED	    0x2000u
 #define MAP_NORESERVE	    0x4000u
 #define MAP_POPULATE	    0x8000u
@@ -16,6 +19,12 @@
 #define MAP_STACK	    0x20000u
 #define MAP_HUGETLB	    0x40000u
 #define MAP_FIXED_NOREPLACE 0x100000u
+
+/* What MAP_SHARED_VALIDATE takes: all that there was before it. The last three mean nothing here. */
+#define MAP_VALIDATED                                                                           \
+	(MAP_SHARED_VALIDATE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN |          \
+	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_DENYWRITE | \
+	 MAP_EXECUTABLE | MAP_ABOVE4G)
 
 #define MREMAP_MAYMOVE	 1u
 #define MREMAP_FIXED	 2u

@@ -193,6 +193,37 @@ TEST(refusals)
 	FAILS(syscall(SYS_munmap, PAGE, -PAGE), EINVAL);
 }
 
+TEST(flags_that_do_not_go_together)
+{
+	int fd = memfd_create("f", 0), validate = 3, sync = 0x80000;
+
+	REQUIRE(fd >= 0 && !ftruncate(fd, PAGE));
+	CHECK(mmap(NULL, PAGE, RW, validate, fd, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, PAGE, RW, validate | MAP_POPULATE | MAP_STACK, fd, 0) != MAP_FAILED);
+	FAILS(mmap(NULL, PAGE, RW, validate | sync, fd, 0), EOPNOTSUPP);
+	FAILS(mmap(NULL, PAGE, RW, validate | 0x800000, fd, 0), EOPNOTSUPP);
+	FAILS(mmap((void *)(1l << 44), PAGE, RW, validate | MAP_FIXED_NOREPLACE, fd, 0),
+	      EOPNOTSUPP);
+	CHECK(mmap(NULL, PAGE, RW, MAP_SHARED | sync, fd, 0) != MAP_FAILED);
+	FAILS(mmap(NULL, PAGE, RW, validate | MAP_ANONYMOUS, -1, 0), EINVAL);
+	FAILS(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0), EINVAL);
+}
+
+TEST(hints_that_cannot_be_taken)
+{
+	int anon = MAP_PRIVATE | MAP_ANONYMOUS;
+	unsigned long at, hint = 0x200000000000;
+
+	at = (unsigned long)mmap((void *)hint, PAGE, RW, anon | MAP_32BIT, -1, 0);
+	CHECK(at < 1ul << 31);
+	at = (unsigned long)mmap((void *)-1ul, PAGE, RW, anon, -1, 0);
+	CHECK(at > 1ul << 32);
+	at = (unsigned long)mmap((void *)1ul, PAGE, RW, anon, -1, 0);
+	CHECK(at > 1ul << 32);
+	at = (unsigned long)mmap((void *)(hint + 5), PAGE, RW, anon, -1, 0);
+	EQ(at, hint);
+}
+
 TEST(mapping_a_directory_or_a_pipe)
 {
 	int fd = open("/", O_RDONLY | O_DIRECTORY), p[2];
