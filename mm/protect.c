@@ -104,12 +104,11 @@ long mm_mprotect(struct mm *mm, vaddr_t addr, u64 len, unsigned prot)
 	struct area *a;
 	int err;
 
-	len = ALIGN_UP(len, PAGE_SIZE);
 	if (addr & ~PAGE_MASK || (prot & PROT_GROWSDOWN && prot & PROT_GROWSUP))
 		return -EINVAL;
 	if (!len)
 		return 0;
-	end = addr + len;
+	end = addr + ALIGN_UP(len, PAGE_SIZE);
 	if (end <= addr)
 		return -ENOMEM;
 	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | 8u | PROT_GROWSDOWN | PROT_GROWSUP))

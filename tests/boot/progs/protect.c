@@ -161,6 +161,7 @@ TEST(refusals)
 	FAILS(mprotect((void *)0x7fffffff0000, 16 * PAGE, PROT_READ), ENOMEM);
 	FAILS(mprotect(p, PAGE, 0x100), EINVAL);
 	FAILS(syscall(SYS_mprotect, p, -PAGE, PROT_READ), ENOMEM);
+	FAILS(syscall(SYS_mprotect, p, -1ul, PROT_READ), ENOMEM);
 	/* the part before the hole has been changed, as on Linux */
 	EQ(try_write(p, 1), SIGSEGV);
 	EQ(try_write(p + 2 * PAGE, 1), 0);
