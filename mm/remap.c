@@ -70,6 +70,7 @@ static void leave(struct mm *mm, struct area *a) __must_hold(&mm->lock)
 /* Moves to m->new, which is free. The area at m->old covers the old range. */
 static long move_to(struct mm *mm, const struct move *m) __must_hold(&mm->lock)
 {
+	u64 peak = mm->peak_total;
 	struct area *a, *new;
 	struct area_kind kind;
 	int err = area_split(mm, m->old);
@@ -98,6 +99,7 @@ static long move_to(struct mm *mm, const struct move *m) __must_hold(&mm->lock)
 	move_entries(mm, m);
 	if (!(m->flags & MREMAP_DONTUNMAP)) {
 		leave(mm, a);
+		mm->peak_total = max(peak, mm->total_pages); /* it never had both places */
 	} else if (a->flags & VM_LOCKED) {
 		area_set_flags(mm, a, a->flags & ~VM_LOCKED_BITS);
 	}

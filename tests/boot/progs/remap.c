@@ -196,6 +196,23 @@ TEST(moves_leave_no_tables)
 	CHECK(value_of("/proc/self/status", "VmPTE") < before + 64);
 }
 
+TEST(moves_raise_no_peak)
+{
+	size_t len = 64 * MIB;
+	char *room = map_anon(len, PROT_NONE, MAP_PRIVATE), *p;
+	long before;
+
+	EQ(munmap(room, len), 0);
+	p = map_anon(len / 2, PROT_NONE, MAP_PRIVATE);
+	EQ(munmap(p, len / 2), 0);
+	p = map_anon(len, PROT_NONE, MAP_PRIVATE);
+	before = value_of("/proc/self/status", "VmPeak");
+	REQUIRE(mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, p - 2 * len) == p - 2 * len);
+	EQ(value_of("/proc/self/status", "VmPeak"), before);
+	REQUIRE(mremap(p - 2 * len, len, len, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0) != MAP_FAILED);
+	CHECK(value_of("/proc/self/status", "VmPeak") > before);
+}
+
 TEST(refusals)
 {
 	unsigned char *p = map_private(8 * PAGE);
