@@ -482,49 +482,15 @@ void fd_uninstall(s32 fd, struct file *f)
 	(void)close_fd(fd, f);
 }
 
-SYSCALL1(close, s32, fd)
-{
-	return fd_close(fd);
-}
-
-#define CLOSE_RANGE_UNSHARE 2u
-#define CLOSE_RANGE_CLOEXEC 4u
-
-SYSCALL3(close_range, u32, first, u32, last, u32, flags)
-{
-	struct fd_table *t;
-
-	if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last)
-		return -EINVAL;
-	if ((flags & CLOSE_RANGE_UNSHARE) && fd_table_unshare())
-		return -ENOMEM;
-	t = current->files;
-	for (u64 fd = first; fd <= last && fd < fd_table_size(t); fd++) {
-		int err =
-		    flags & CLOSE_RANGE_CLOEXEC ? fd_set_cloexec((s32)fd, true) : fd_close((s32)fd);
-
-		if (err == -ENOMEM)
-			return err;
-	}
-	return 0;
-}
-
-SYSCALL1(dup, s32, fd)
-{
-	struct file *f = fd_get_any(fd);
-
-	return f ? fd_install(f, 0, false) : -EBADF;
-}
-
-/* Makes `to` name f (whose reference it takes), closing what it named. */
-static long dup_to(struct file *f, u32 to, bool cloexec)
+long fd_replace(struct file *f, u32 to, bool cloexec)
 {
 	struct fd_table *t = current->files;
 	struct file *old = NULL;
-	int err;
+	int err = -EBADF;
 
 	spin_lock(&t->lock);
-	err = table_reach(t, to);
+	if (to < fd_limit())
+		err = table_reach(t, to);
 	if (!err) {
 		if (bitmap_test(t->array->open, to))
 			old = t->array->files[to];
@@ -536,32 +502,4 @@ static long dup_to(struct file *f, u32 to, bool cloexec)
 	if (old)
 		file_close(old);
 	return err ? err : (long)to;
-}
-
-SYSCALL3(dup3, s32, from, u32, to, u32, flags)
-{
-	struct file *f;
-
-	if (flags & ~O_CLOEXEC || from == (s32)to)
-		return -EINVAL;
-	if (to >= fd_limit())
-		return -EBADF;
-	f = fd_get_any(from);
-	return f ? dup_to(f, to, flags & O_CLOEXEC) : -EBADF;
-}
-
-SYSCALL2(dup2, s32, from, u32, to)
-{
-	struct file *f;
-
-	if (to >= fd_limit())
-		return -EBADF;
-	f = fd_get_any(from);
-	if (!f)
-		return -EBADF;
-	if (from == (s32)to) {
-		file_put(f);
-		return from;
-	}
-	return dup_to(f, to, false);
 }

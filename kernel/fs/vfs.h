@@ -365,6 +365,13 @@ struct file *fd_get_any(s32 fd);
 s32 fd_install(struct file *f, s32 lowest, bool cloexec);
 /* Takes that back, where fd is still f's: other tasks may have closed it and opened another. */
 void fd_uninstall(s32 fd, struct file *f);
+/* Has `to` name f (takes the reference over), and closes what it named: to, -EBADF beyond the limit, -ENOMEM. */
+long fd_replace(struct file *f, u32 to, bool cloexec);
+/*
+ * Descriptors of both files (takes the references over; either may be an ERR_PTR), of which the program is told
+ * at `user`. Where that fails there are none: 0, -EMFILE, -ENOMEM, -EFAULT, or what an ERR_PTR says.
+ */
+int fd_install_pair(struct file *const f[2], bool cloexec, s32 __user *user);
 /* Of another task's table, for /proc: the lowest open descriptor >= *fd, its file referenced; NULL:
  * none. */
 struct file *fd_table_next(struct fd_table *t, s32 *fd, bool *cloexec);

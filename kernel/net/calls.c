@@ -96,24 +96,6 @@ static int make_pair(int family, int type, int protocol, struct socket *pair[2])
 	return 0;
 }
 
-/* Descriptors for both files, which the program is told; else none. By file: a thread of it may have closed
- * one already, and its number may name another. */
-static int install_pair(struct file *const f[2], u32 flags, s32 __user *user)
-{
-	s32 fds[2];
-	int err;
-
-	fds[0] = install(f[0], flags);
-	fds[1] = install(f[1], flags);
-	err = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : 0;
-	if (!err && copy_to_user(user, fds, sizeof(fds)))
-		err = -EFAULT;
-	for (unsigned n = 0; n < 2 && err; n++)
-		if (fds[n] >= 0)
-			fd_uninstall(fds[n], f[n]);
-	return err;
-}
-
 SYSCALL4(socketpair, s32, family, u32, type, s32, protocol, s32 __user *, user)
 {
 	u32 flags = type & ~SOCK_TYPE_MASK;
@@ -128,11 +110,7 @@ SYSCALL4(socketpair, s32, family, u32, type, s32, protocol, s32 __user *, user)
 		return err;
 	f[0] = make_file(pair[0], flags);
 	f[1] = make_file(pair[1], flags);
-	err = install_pair(f, flags, user);
-	for (unsigned n = 0; n < 2; n++)
-		if (!IS_ERR(f[n]))
-			file_put(f[n]);
-	return err;
+	return fd_install_pair(f, flags & SOCK_CLOEXEC, user);
 }
 
 SYSCALL3(bind, s32, fd, const void __user *, user, s32, len)
