@@ -41,7 +41,14 @@ struct cred {
 	u64 cap_permitted, cap_effective, cap_inheritable; /* bits by CAP_; kernel/capability.c */
 };
 
-enum { CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8, CAP_LAST = 40 };
+enum {
+	CAP_SETGID = 6,
+	CAP_SETUID = 7,
+	CAP_SETPCAP = 8,
+	CAP_SYS_ADMIN = 21,
+	CAP_SYS_RESOURCE = 24,
+	CAP_LAST = 40,
+};
 #define CAPS_ALL ((1ull << (CAP_LAST + 1)) - 1)
 
 #define NGROUPS_MAX 32

@@ -1,7 +1,7 @@
 /*
  * What users have of what a user may have so much of only.
  *
- * A user is known here for as long as somebody refers to it: an epoll set to who made it, files in flight to who
+ * A user is known here for as long as somebody refers to it: an epoll set or a pipe to who made it, files in flight to who
  * sent them. How much there may be is the business of who counts.
  */
 #pragma once
@@ -10,8 +10,9 @@
 #include "kernel/lib/types.h"
 
 enum user_count {
-	USER_IN_FLIGHT, /* files between sockets, with repetition: under rights_lock */
-	USER_WATCHES,	/* of epoll. Atomic. */
+	USER_IN_FLIGHT,	 /* files between sockets, with repetition: under rights_lock */
+	USER_WATCHES,	 /* of epoll. Atomic. */
+	USER_PIPE_PAGES, /* that its pipes may come to. Atomic. */
 	USER_COUNTS,
 };
 

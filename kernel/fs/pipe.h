@@ -25,6 +25,8 @@ ssize_t pipe_promise(struct file *f, size_t n, bool nonblock);
  */
 ssize_t pipe_keep_promise(struct file *f, size_t promised, struct io_iter *it);
 
-/* F_SETPIPE_SZ and F_GETPIPE_SZ: bytes, or -EBADF where f is no pipe. */
+/* F_SETPIPE_SZ and F_GETPIPE_SZ: bytes, or -EBADF where f is no pipe; -EINVAL, -EPERM, -EBUSY, -ENOMEM. */
 long pipe_set_size(struct file *f, u64 size);
 long pipe_get_size(struct file *f);
+/* Limits, in /proc/sys/fs: see pipe_open.c. */
+extern int pipe_max_size, pipe_user_pages_soft, pipe_user_pages_hard;

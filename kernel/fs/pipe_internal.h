@@ -16,6 +16,7 @@ struct pipe {
 	u32 readers, writers;
 	u32 opened_readers, opened_writers; /* ever: what a fifo's open waits for */
 	u32 files;			    /* open files of it, under the inode's lock */
+	struct user *user;		    /* who made it, and has its size counted */
 	struct waitq read_wait, write_wait;
 };
 

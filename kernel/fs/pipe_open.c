@@ -6,29 +6,79 @@
 
 #include "arch/uaccess.h"
 #include "kernel/lib/string.h"
+#include "kernel/process.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
+#include "kernel/users.h"
 #include "mm/alloc.h"
 
 #define PIPE_DEFAULT_SIZE 65536
-#define PIPE_MAX_SIZE	  1048576 /* without privilege */
+#define PIPE_SMALL_SIZE	  (2 * PAGE_SIZE) /* for who has many */
+
+int pipe_max_size = 1048576; /* bytes that a pipe may have without privilege */
+/* Pages that the pipes of one user may come to without privilege: beyond the first limit its pipes are small
+ * and stay so, beyond the second it gets none. 0: no limit. */
+int pipe_user_pages_soft = 16384, pipe_user_pages_hard;
+
+static bool privileged(void)
+{
+	return cred_capable(&current->cred, CAP_SYS_RESOURCE) ||
+	       cred_capable(&current->cred, CAP_SYS_ADMIN);
+}
+
+static bool beyond(const struct user *u, const int *limit)
+{
+	u32 most = (u32)READ_ONCE(*limit);
+
+	return most && atomic_load(&u->counts[USER_PIPE_PAGES]) > most && !privileged();
+}
+
+/* Has a ring of `size` counted instead of one of `before`. */
+static void charge(struct user *u, u32 before, u32 size)
+{
+	atomic_add(&u->counts[USER_PIPE_PAGES], size / PAGE_SIZE - before / PAGE_SIZE);
+}
+
+/* The size of a new pipe of u's, counted; 0: it has too many. */
+static u32 new_size(struct user *u)
+{
+	u32 size = PIPE_DEFAULT_SIZE;
+
+	charge(u, 0, size);
+	if (beyond(u, &pipe_user_pages_soft)) {
+		charge(u, size, PIPE_SMALL_SIZE);
+		size = PIPE_SMALL_SIZE;
+	}
+	if (!beyond(u, &pipe_user_pages_hard))
+		return size;
+	charge(u, size, 0);
+	return 0;
+}
 
 static struct page **frames_alloc(u32 size)
 {
 	return kzalloc(size / PAGE_SIZE * sizeof(struct page *));
 }
 
+/* ERR_PTR(-ENOMEM), or -ENFILE where this user has too many. */
 static struct pipe *pipe_new(void)
 {
 	struct pipe *p = kzalloc(sizeof(*p));
 
 	if (!p)
-		return NULL;
-	p->size = PIPE_DEFAULT_SIZE;
-	p->frames = frames_alloc(p->size);
+		return ERR_PTR(-ENOMEM);
+	p->user = user_get(current->cred.uid);
+	p->size = p->user ? new_size(p->user) : 0;
+	p->frames = p->size ? frames_alloc(p->size) : NULL;
 	if (!p->frames) {
+		int err = p->user && !p->size ? -ENFILE : -ENOMEM;
+
+		if (p->user) {
+			charge(p->user, p->size, 0);
+			user_put(p->user);
+		}
 		kfree(p);
-		return NULL;
+		return ERR_PTR(err);
 	}
 	rwsem_init(&p->lock, LOCK_PIPE);
 	waitq_init(&p->read_wait);
@@ -47,6 +97,8 @@ static void frames_free_all(struct page **frames, u32 size)
 static void pipe_free(struct pipe *p)
 {
 	frames_free_all(p->frames, p->size);
+	charge(p->user, p->size, 0);
+	user_put(p->user);
 	kfree(p);
 }
 
@@ -82,14 +134,14 @@ void pipe_release(struct file *f)
 
 static int make_pipe(struct file *ends[2], u32 flags)
 {
-	struct inode *i = inode_anon(S_IFIFO | 0600);
 	struct pipe *p = pipe_new();
+	struct inode *i;
 
-	if (!i || !p) {
-		if (i)
-			inode_put(i);
-		if (p)
-			pipe_free(p);
+	if (IS_ERR(p))
+		return (int)PTR_ERR(p);
+	i = inode_anon(S_IFIFO | 0600);
+	if (!i) {
+		pipe_free(p);
 		return -ENOMEM;
 	}
 	i->uid = current->cred.fsuid;
@@ -118,7 +170,6 @@ static int make_pipe(struct file *ends[2], u32 flags)
 static long do_pipe(s32 __user *fds, u32 flags)
 {
 	struct file *ends[2];
-	s32 fd[2];
 	int err;
 
 	if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
@@ -128,22 +179,7 @@ static long do_pipe(s32 __user *fds, u32 flags)
 	err = make_pipe(ends, flags & O_NONBLOCK);
 	if (err)
 		return err;
-	fd[0] = fd_install(ends[0], 0, flags & O_CLOEXEC);
-	if (fd[0] < 0) {
-		file_put(ends[1]);
-		return fd[0];
-	}
-	fd[1] = fd_install(ends[1], 0, flags & O_CLOEXEC);
-	if (fd[1] < 0) {
-		fd_close(fd[0]);
-		return fd[1];
-	}
-	if (copy_to_user(fds, fd, sizeof(fd))) {
-		fd_close(fd[0]);
-		fd_close(fd[1]);
-		return -EFAULT;
-	}
-	return 0;
+	return fd_install_pair(ends, flags & O_CLOEXEC, fds);
 }
 
 SYSCALL1(pipe, s32 __user *, fds)
@@ -197,10 +233,18 @@ static int resize(struct pipe *p, struct page **frames, u32 size)
 
 	if (used + p->promised > size)
 		return -EBUSY;
+	charge(p->user, p->size, size);
+	if (size > p->size &&
+	    (beyond(p->user, &pipe_user_pages_soft) || beyond(p->user, &pipe_user_pages_hard))) {
+		charge(p->user, size, p->size);
+		return -EPERM;
+	}
 	if (used > p->size) {
 		own = page_alloc(PAGE_KERNEL, 0, 0);
-		if (!own)
+		if (!own) {
+			charge(p->user, size, p->size);
 			return -ENOMEM;
+		}
 	}
 	move_ring(p, frames, size, own);
 	return 0;
@@ -219,7 +263,7 @@ long pipe_set_size(struct file *f, u64 want)
 		return -EINVAL;
 	while (size < want)
 		size *= 2;
-	if (size > PIPE_MAX_SIZE && current->cred.euid != 0)
+	if (size > (u32)READ_ONCE(pipe_max_size) && !cred_capable(&current->cred, CAP_SYS_RESOURCE))
 		return -EPERM;
 	frames = frames_alloc(size);
 	if (!frames)
@@ -237,14 +281,14 @@ long pipe_set_size(struct file *f, u64 want)
 
 /* ---- fifos ---- */
 
-/* The fifo's pipe with one more file, made by the first. */
+/* The fifo's pipe with one more file, made by the first; or an ERR_PTR. */
 static struct pipe *fifo_get(struct inode *i)
 {
 	struct pipe *p;
 
 	rwsem_write_lock(&i->lock);
 	p = i->pipe ? i->pipe : pipe_new();
-	if (p) {
+	if (!IS_ERR(p)) {
 		i->pipe = p;
 		p->files++;
 	}
@@ -286,8 +330,8 @@ static int fifo_open(struct inode *i, struct file *f)
 	long err = 0;
 	u32 seen;
 
-	if (!p)
-		return -ENOMEM;
+	if (IS_ERR(p))
+		return -ENOMEM; /* whatever it was, as on Linux */
 	f->ops = &pipe_ops;
 	f->private = p;
 	rwsem_write_lock(&p->lock);

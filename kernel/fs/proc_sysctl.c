@@ -10,6 +10,7 @@
 #include "arch/kstack.h"
 #include "kernel/errno.h"
 #include "kernel/fs/epoll.h"
+#include "kernel/fs/pipe.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
@@ -428,7 +429,9 @@ static const struct proc_entry fs_entries[] = {
     TEXT_("nr_open", "1048576"),
     TEXT_("overflowgid", "65534"),
     TEXT_("overflowuid", "65534"),
-    TEXT_("pipe-max-size", "1048576"),
+    KNOB_("pipe-max-size", 0644, .value = &pipe_max_size, .min = PAGE_SIZE, .max = INT32_MAX),
+    KNOB_("pipe-user-pages-hard", 0644, .value = &pipe_user_pages_hard, .max = INT32_MAX),
+    KNOB_("pipe-user-pages-soft", 0644, .value = &pipe_user_pages_soft, .max = INT32_MAX),
     {0},
 };
 

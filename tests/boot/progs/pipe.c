@@ -413,3 +413,59 @@ TEST(broken_while_it_is_written)
 	close(p[0]);
 	JOIN(pid);
 }
+
+static void set_limit(const char *name, const char *value)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/fs/pipe-%s", name);
+	fd = open(path, O_WRONLY);
+	REQUIRE(fd >= 0);
+	EQ(write(fd, value, strlen(value)), (long)strlen(value));
+	close(fd);
+}
+
+/* What a user's pipes come to: four of full size here, then small ones, and at last none. */
+static void fill_up(void)
+{
+	int p[7][2];
+
+	EQ(setuid(1000), 0);
+	for (int i = 0; i < 4; i++) {
+		REQUIRE(!pipe(p[i]));
+		EQ(fcntl(p[i][0], F_GETPIPE_SZ), FULL);
+	}
+	FAILS(fcntl(p[0][1], F_SETPIPE_SZ, 2 * FULL), EPERM);
+	for (int i = 4; i < 6; i++) {
+		REQUIRE(!pipe(p[i]));
+		EQ(fcntl(p[i][0], F_GETPIPE_SZ), 2 * PAGE);
+	}
+	FAILS(fcntl(p[4][1], F_SETPIPE_SZ, 4 * PAGE), EPERM);
+	EQ(fcntl(p[4][1], F_SETPIPE_SZ, PAGE), PAGE);
+	FAILS(pipe(p[6]), ENFILE);
+	for (int i = 0; i < 2; i++) {
+		close(p[i][0]);
+		close(p[i][1]);
+	}
+	REQUIRE(!pipe(p[6]));
+	EQ(fcntl(p[6][0], F_GETPIPE_SZ), FULL);
+}
+
+TEST(pipes_of_a_user_are_limited)
+{
+	int p[2];
+
+	EQ(value_of("/proc/sys/fs/pipe-max-size", ""), 1048576);
+	EQ(value_of("/proc/sys/fs/pipe-user-pages-soft", ""), 16384);
+	EQ(value_of("/proc/sys/fs/pipe-user-pages-hard", ""), 0);
+	set_limit("user-pages-soft", "64");
+	set_limit("user-pages-hard", "68");
+	JOIN(CHILD(fill_up()));
+	JOIN(CHILD(fill_up())); /* all have gone with it */
+	REQUIRE(!pipe(p));
+	EQ(fcntl(p[0], F_SETPIPE_SZ, 4 << 20), 4 << 20);
+	set_limit("user-pages-hard", "0");
+	set_limit("user-pages-soft", "16384");
+	JOIN(CHILD(EQ(setuid(1000), 0); FAILS(fcntl(p[0], F_SETPIPE_SZ, 8 << 20), EPERM)));
+}
