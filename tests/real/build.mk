@@ -21,7 +21,11 @@ REAL_web := bash coreutils sed grep gawk procps net-tools nginx apache2-utils
 REAL_WITHOUT_web := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl*
 REAL_load := bash coreutils sed grep rt-tests sysbench memtester
 REAL_WITHOUT_load := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb* usr/lib/python3* usr/bin/python3* usr/share/mysql
-REAL_ROOTS := $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database web load) build/apps/sqlite.cpio
+REAL_python := python3 libpython3.11-testsuite dash coreutils sed net-tools
+REAL_WITHOUT_python := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb* \
+	usr/lib/python3.11/lib2to3 usr/lib/python3.11/test/*data usr/lib/python3.11/test/cjkencodings \
+	usr/lib/python3.11/test/test_asyncio usr/lib/python3.11/test/test_importlib usr/lib/python3.11/test/test_tools
+REAL_ROOTS := $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database web load python) build/apps/sqlite.cpio
 
 $(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
 	@mkdir -p $(@D)

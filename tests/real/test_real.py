@@ -20,6 +20,11 @@ import tap  # noqa: E402
 
 ROOTS = ROOT / "build" / "tests" / "real"
 
+# Modules of Python's own tests; the rest takes a quarter of an hour on Linux.
+PYTHON = ["test_select", "test_mmap", "test_os"]
+if FULL:
+    PYTHON += "test_tempfile test_signal test_threading test_subprocess test_socket test_multiprocessing_fork".split()
+
 # Root file systems (build.mk has what is in each), and the scripts that run in them.
 SCRIPTS = {
     "tools": ("shells", "files", "text", "archives", "system"),
@@ -29,12 +34,14 @@ SCRIPTS = {
     "database": ("postgres",),
     "web": ("nginx",),
     "load": ("threads", "memory"),
+    "python": ("python-tests",),
 }
+ARGUMENTS = {"python-tests": PYTHON}
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
 # These take a minute or more each: one machine of Calf's will do, but for the full matrix.
-LONG = ("stress", "database", "web")
-TIMEOUT, IDLE = 600, 200
+LONG = ("stress", "database", "web", "python")
+TIMEOUT, IDLE = (1800, 1000) if FULL else (600, 200)
 # Frames that a script's ledger may be off by with two CPUs: see slack() in tests/boot.
 SLACK = 2
 
@@ -53,7 +60,8 @@ def overlay(root, name):
     archive.file("init", PROGS / "runner")
     for script in SCRIPTS[root]:
         archive.file(f"progs/{script}", HERE / "scripts" / script)
-    archive.text("tests.list", "\n".join(SCRIPTS[root]) + "\n")
+    lines = [" ".join([script] + ARGUMENTS.get(script, [])) for script in SCRIPTS[root]]
+    archive.text("tests.list", "\n".join(lines) + "\n")
     path = SCRATCH / f"{name}.cpio"
     path.write_bytes(base.read_bytes() + archive.bytes())
     return path
