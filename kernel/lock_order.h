@@ -29,6 +29,8 @@ enum lock_rank {
 	LOCK_FILES,	/* a table of open descriptors */
 	LOCK_FS,	/* a process's root, working directory, umask */
 	LOCK_DENTRY,	/* the trees of names and of mounts */
+	LOCK_FSNOTIFY,	/* who watches which files */
+	LOCK_INOTIFY,	/* a queue of events about files */
 	LOCK_ADVISORY,	/* the advisory locks of all files */
 	LOCK_PTYS,	/* the table of pseudo-terminals */
 	LOCK_TTY,	/* a terminal's line discipline and buffers */

@@ -263,9 +263,9 @@
 	ABSENT(250, keyctl) \
 	ABSENT(251, ioprio_set) \
 	X(252, ioprio_get) \
-	ABSENT(253, inotify_init) \
-	ABSENT(254, inotify_add_watch) \
-	ABSENT(255, inotify_rm_watch) \
+	X(253, inotify_init) \
+	X(254, inotify_add_watch) \
+	X(255, inotify_rm_watch) \
 	ABSENT(256, migrate_pages) \
 	X(257, openat) \
 	X(258, mkdirat) \
@@ -304,7 +304,7 @@
 	X(291, epoll_create1) \
 	X(292, dup3) \
 	X(293, pipe2) \
-	ABSENT(294, inotify_init1) \
+	X(294, inotify_init1) \
 	X(295, preadv) \
 	X(296, pwritev) \
 	X(297, rt_tgsigqueueinfo) \

@@ -1,6 +1,7 @@
 /* Changing attributes: chmod(2), chown(2), utimensat(2), truncate(2) and their kin; access(2). */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
@@ -17,6 +18,8 @@ int notify_change(const struct path *p, const struct iattr *attr)
 	rwsem_write_lock(&i->lock);
 	err = i->ops->setattr(i, attr);
 	rwsem_write_unlock(&i->lock);
+	if (!err)
+		fsnotify_change(p->dentry, attr->valid);
 	return err;
 }
 

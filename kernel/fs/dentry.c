@@ -10,6 +10,7 @@
  */
 #include "kernel/fs/fs_internal.h"
 
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "mm/alloc.h"
@@ -73,6 +74,7 @@ struct dentry *dentry_alloc(struct super_block *sb, const char *name, size_t len
 
 void dentry_free(struct dentry *d)
 {
+	fsnotify_name_freed(d->inode);
 	inode_put(d->inode);
 	if (d->name != d->inline_name)
 		kfree(d->name);
@@ -156,6 +158,7 @@ void dentry_attach_locked(struct dentry *parent, struct dentry *d)
 	list_add_tail(&parent->child_list, &d->sibling);
 	d->parent = parent;
 	d->flags &= ~DENTRY_UNLINKED;
+	fsnotify_attached_locked(d);
 	dentry_get(parent);
 }
 
@@ -196,8 +199,11 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 				parent->inode->nlink++;
 		}
 		dentry_attach_locked(parent, d);
+		if (pin)
+			fsnotify_created_locked(d);
 	}
 	spin_unlock(&dentry_lock);
+	fsnotify_reap();
 	if (err) {
 		dentry_free(d);
 		return ERR_PTR(err);

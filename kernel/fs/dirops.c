@@ -7,6 +7,7 @@
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
@@ -347,6 +348,7 @@ static int try_unlink_locked(struct dentry *dir, struct dentry *d, bool want_dir
 	if (want_dir && !list_empty(&d->child_list))
 		return -ENOTEMPTY;
 	unlink_locked(d);
+	fsnotify_unlinked_locked(d);
 	return 0;
 }
 
@@ -365,6 +367,7 @@ static int unlink_last(struct walk *w, bool want_dir)
 		spin_lock(&dentry_lock);
 		err = try_unlink_locked(w->at.dentry, d, want_dir);
 		spin_unlock(&dentry_lock);
+		fsnotify_reap();
 		if (!err) {
 			dir_changed(w->at.dentry->inode);
 			d->inode->ctime = inode_now();

@@ -1,6 +1,7 @@
 /* fcntl(2), ioctl(2), fsync(2), fallocate(2), fadvise64(2). */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/fs/locks.h"
 #include "kernel/fs/pipe.h"
 #include "kernel/process.h"
@@ -324,6 +325,8 @@ SYSCALL4(fallocate, s32, fd, u32, mode, s64, offset, s64, len)
 		err = -EFBIG;
 	else
 		err = ram_fallocate(f, (u64)offset, (u64)end, mode);
+	if (!err)
+		fsnotify_file(f, IN_MODIFY);
 	file_put(f);
 	return err;
 }

@@ -2,6 +2,7 @@
 #include "kernel/fs/fs_internal.h"
 
 #include "kernel/fs/epoll.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
@@ -72,6 +73,7 @@ void file_put(struct file *f)
 {
 	if (atomic_dec(&f->refs))
 		return;
+	fsnotify_file(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (unlikely(!list_empty(&f->watches)))
 		epoll_forget(f);
 	if (f->ops->release)

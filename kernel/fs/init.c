@@ -2,6 +2,7 @@
 #include "kernel/fs/fs_internal.h"
 
 #include "kernel/fs/epoll.h"
+#include "kernel/fs/inotify.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
 
@@ -26,6 +27,7 @@ void fs_init(void)
 	context_init(mount_make_root("rootfs"));
 	shmem_init();
 	epoll_init();
+	inotify_init();
 	device_init();
 }
 

@@ -6,6 +6,7 @@
  */
 #include "kernel/fs/fs_internal.h"
 
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/panic.h"
 #include "kernel/task.h"
@@ -57,6 +58,7 @@ static void super_put(struct super_block *sb)
 		return;
 	if (sb->root)
 		dentry_drop_tree(sb->root);
+	fsnotify_unmount(sb);
 	if (sb->ops && sb->ops->release)
 		sb->ops->release(sb);
 	kfree(sb);

@@ -1,6 +1,7 @@
 /* Opening files: open(2) and its kin, and what the kernel itself opens. */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
@@ -300,6 +301,8 @@ struct file *file_open_exec(s32 dirfd, const char *path, u32 flags)
 		return ERR_PTR(err);
 	}
 	f->executed = true;
+	if (*path) /* what a descriptor names was opened before */
+		fsnotify_file(f, IN_OPEN);
 	return f;
 }
 
@@ -313,7 +316,10 @@ static long open_user(s32 dirfd, const char __user *name, u32 flags, u32 mode)
 		return err;
 	f = open_name(dirfd, n.s, flags, mode);
 	user_name_put(&n);
-	return IS_ERR(f) ? PTR_ERR(f) : fd_install(f, 0, flags & O_CLOEXEC);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	fsnotify_file(f, IN_OPEN);
+	return fd_install(f, 0, flags & O_CLOEXEC);
 }
 
 SYSCALL3(open, const char __user *, name, u32, flags, u32, mode)

@@ -10,6 +10,7 @@
 #include "arch/kstack.h"
 #include "kernel/errno.h"
 #include "kernel/fs/epoll.h"
+#include "kernel/fs/inotify.h"
 #include "kernel/fs/pipe.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/lib/format.h"
@@ -423,8 +424,16 @@ static const struct proc_entry epoll_entries[] = {
     {0},
 };
 
+static const struct proc_entry inotify_entries[] = {
+    KNOB_("max_queued_events", 0644, .value = &inotify_max_queued_events, .max = INT32_MAX),
+    KNOB_("max_user_instances", 0644, .value = &inotify_max_user_instances, .max = INT32_MAX),
+    KNOB_("max_user_watches", 0644, .value = &inotify_max_user_watches, .max = INT32_MAX),
+    {0},
+};
+
 static const struct proc_entry fs_entries[] = {
     DIR_("epoll", epoll_entries),
+    DIR_("inotify", inotify_entries),
     TEXT_("file-max", file_max_text),
     TEXT_("nr_open", "1048576"),
     TEXT_("overflowgid", "65534"),

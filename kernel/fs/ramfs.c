@@ -8,6 +8,7 @@
  */
 #include "kernel/fs/fs_internal.h"
 
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/parse.h"
 #include "kernel/lib/string.h"
 #include "kernel/task.h"
@@ -123,13 +124,16 @@ static ssize_t write_limit(size_t n, loff_t pos)
 }
 
 /* A write by anybody but root takes the privileges of the program off it. */
-static void drop_privileges(struct inode *i)
+static void drop_privileges(const struct file *f)
 {
+	struct inode *i = f->inode;
+
 	if (!(i->mode & (S_ISUID | S_ISGID)) || current->cred.fsuid == 0)
 		return;
 	i->mode &= ~S_ISUID;
 	if (i->mode & S_IXGRP)
 		i->mode &= ~S_ISGID;
+	fsnotify_change(f->path.dentry, ATTR_MODE);
 }
 
 static ssize_t ram_write(struct file *f, struct io_iter *it, loff_t *pos)
@@ -145,7 +149,7 @@ static ssize_t ram_write(struct file *f, struct io_iter *it, loff_t *pos)
 		limit = n = -EPERM;
 	if (limit > 0) {
 		it->left = (size_t)limit;
-		drop_privileges(i);
+		drop_privileges(f);
 	}
 	while (done < limit) {
 		n = write_page(i, it, pos);

@@ -1,6 +1,7 @@
 /* read(2), write(2), their vectored and positioned kin, and lseek(2). */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
@@ -51,6 +52,7 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, loff_t pos)
 			break;
 		done += (size_t)got;
 	}
+	fsnotify_io(f, (long)done, false);
 	return (ssize_t)done;
 }
 
@@ -88,6 +90,7 @@ static long rw_at_file_pos(s32 fd, struct io_iter *it, rw_fn fn)
 	locked = pos_begin(f);
 	n = fn(f, it, &f->pos);
 	pos_end(f, locked);
+	fsnotify_io(f, n, fn == file_write);
 	file_put(f);
 	return n;
 }
@@ -103,6 +106,7 @@ static long rw_at(s32 fd, struct io_iter *it, rw_fn fn, loff_t pos)
 	if (!f)
 		return -EBADF;
 	n = f->ops->seek ? fn(f, it, &pos) : -ESPIPE;
+	fsnotify_io(f, n, fn == file_write);
 	file_put(f);
 	return n;
 }

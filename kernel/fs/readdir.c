@@ -1,6 +1,7 @@
 /* Reading directories: getdents64(2), getdents(2), and readdir over a tree of dentries. */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/syscalls.h"
 #include "mm/alloc.h"
@@ -68,6 +69,7 @@ static long gather_entries(struct file *f, struct gather *g)
 		return -ENOENT;
 	g->ctx.pos = f->pos;
 	err = f->ops->readdir(f, &g->ctx);
+	fsnotify_file(f, IN_ACCESS);
 	if (err && !g->any)
 		return err;
 	if (g->any)

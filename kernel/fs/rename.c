@@ -7,6 +7,7 @@
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/lib/string.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
@@ -253,6 +254,17 @@ static void commit_locked(struct rename *r, struct dentry *put[2])
 	}
 }
 
+static void tell_locked(const struct rename *r)
+{
+	const struct side *from = &r->from, *to = &r->to;
+	bool exchange = r->flags & RENAME_EXCHANGE;
+
+	fsnotify_moved_locked(from->w.at.dentry, from->w.last, from->w.last_len, from->d,
+			      exchange ? NULL : to->d);
+	if (exchange)
+		fsnotify_moved_locked(to->w.at.dentry, to->w.last, to->w.last_len, to->d, NULL);
+}
+
 static int rename_commit(struct rename *r)
 {
 	struct dentry *put[2] = {NULL, NULL};
@@ -260,9 +272,12 @@ static int rename_commit(struct rename *r)
 
 	spin_lock(&dentry_lock);
 	err = check_locked(r);
-	if (!err)
+	if (!err) {
 		commit_locked(r, put);
+		tell_locked(r);
+	}
 	spin_unlock(&dentry_lock);
+	fsnotify_reap();
 	if (err)
 		return err;
 	r->from.w.at.dentry->inode->mtime = r->from.w.at.dentry->inode->ctime = inode_now();

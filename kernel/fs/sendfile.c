@@ -1,6 +1,7 @@
 /* sendfile(2) and copy_file_range(2): from one file to another by way of one frame. */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mm/alloc.h"
@@ -44,6 +45,8 @@ static ssize_t copy_file(struct file *out, loff_t *out_pos, struct file *in, lof
 		cond_resched();
 	}
 	page_put(page);
+	fsnotify_io(in, done, false);
+	fsnotify_io(out, done, true);
 	return done ? done : piece;
 }
 

@@ -10,6 +10,7 @@
  */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
+#include "kernel/fs/fsnotify.h"
 #include "kernel/fs/pipe.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
@@ -116,6 +117,8 @@ static ssize_t splice_all(struct splice *s, size_t n)
 		cond_resched();
 	}
 	kfree(s->buf);
+	fsnotify_io(s->in, done, false);
+	fsnotify_io(s->out, done, true);
 	return done ? done : got;
 }
 

@@ -34,6 +34,7 @@ struct mount;
 struct poll_table;
 struct seq;
 struct super_block;
+struct watch;
 
 #define PATH_MAX     4096
 #define NAME_MAX     255
@@ -118,6 +119,7 @@ struct inode {
 	struct rwsem lock;	     /* LOCK_INODE */
 	s32 writers;		     /* open for writing, or, negative, being executed. Atomic. */
 	struct lock_list *locks;     /* advisory locks; kernel/fs/locks.c */
+	struct watch *watches;	     /* who is told of it; kernel/fs/inotify.h */
 	union {
 		struct mapping mapping; /* S_ISREG of a stored file system: the contents */
 		struct pipe *pipe;	/* S_ISFIFO: made by the first open */
@@ -128,6 +130,7 @@ struct inode {
 #define DENTRY_UNLINKED BIT(0) /* no longer in its parent: " (deleted)" */
 #define DENTRY_PINNED	BIT(1) /* the tree holds a reference of its own */
 #define DENTRY_MOUNTED	BIT(2) /* a mount may be attached here */
+#define DENTRY_WATCHED	BIT(3) /* the parent may be watched; kernel/fs/fsnotify.h */
 
 #define DENTRY_INLINE_NAME 32
 
@@ -161,6 +164,7 @@ struct super_block {
 	u64 dev;		     /* st_dev */
 	u32 magic;		     /* f_type */
 	u64 next_ino;		     /* atomic */
+	u32 nr_watches;		     /* that have an inode of it. Atomic. */
 	u64 max_bytes;		     /* of a ramfs: size= option; 0: no limit */
 	void *private;
 };

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/timerfd.h>
 
@@ -90,7 +91,8 @@ static const struct call {
 	{SYS_signalfd4, "fbzg"}, {434 /* pidfd_open */, "Pg"},
 	{424 /* pidfd_send_signal */, "fsbn"}, {438 /* pidfd_getfd */, "ffn"},
 	{SYS_timer_create, "cbb"}, {SYS_timer_settime, "nnbb"}, {SYS_timer_gettime, "nb"},
-	{SYS_timer_getoverrun, "n"}, {SYS_timer_delete, "n"},
+	{SYS_timer_getoverrun, "n"}, {SYS_timer_delete, "n"}, {SYS_inotify_init1, "g"},
+	{SYS_inotify_add_watch, "fpw"}, {SYS_inotify_add_watch, "fpw"}, {SYS_inotify_rm_watch, "fn"},
     /* clang-format on */
 };
 
@@ -170,8 +172,12 @@ static void open_events(void)
 {
 	int outer = epoll_create1(0), set = epoll_create1(0), event = eventfd(1, EFD_NONBLOCK);
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	int watched = inotify_init1(IN_NONBLOCK);
 	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT};
 
+	inotify_add_watch(watched, ".", IN_ALL_EVENTS);
+	inotify_add_watch(watched, "f0", IN_ALL_EVENTS);
+	epoll_ctl(set, EPOLL_CTL_ADD, watched, &e);
 	epoll_ctl(outer, EPOLL_CTL_ADD, set, &e);
 	epoll_ctl(set, EPOLL_CTL_ADD, event, &e);
 	epoll_ctl(set, EPOLL_CTL_ADD, timer, &e);

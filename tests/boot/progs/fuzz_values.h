@@ -327,6 +327,8 @@ static uint64_t value(char kind)
 		return any_time();
 	case 'n':
 		return below(16);
+	case 'w':
+		return 1u << below(12) | (below(2) ? 0 : 1u << below(32));
 	case 'z':
 		return 8;
 	case 'S':
