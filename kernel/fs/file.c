@@ -73,7 +73,7 @@ void file_put(struct file *f)
 {
 	if (atomic_dec(&f->refs))
 		return;
-	fsnotify_file(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+	fsnotify_close(f);
 	if (unlikely(!list_empty(&f->watches)))
 		epoll_forget(f);
 	if (f->ops->release)

@@ -159,6 +159,17 @@ void fsnotify_file_slow(const struct file *f, u32 event)
 	tell_both(d, event, READ_ONCE(d->flags) & DENTRY_UNLINKED ? IN_EXCL_UNLINK : 0);
 }
 
+void fsnotify_io_slow(const struct file *f, long n, bool write)
+{
+	if (n > 0)
+		fsnotify_file_slow(f, write ? IN_MODIFY : IN_ACCESS);
+}
+
+void fsnotify_close_slow(const struct file *f)
+{
+	fsnotify_file_slow(f, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+}
+
 void fsnotify_change_slow(struct dentry *d, u32 valid)
 {
 	u32 mask = valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? IN_ATTRIB : 0;

@@ -45,6 +45,8 @@ extern struct watch
     *fsnotify_dead; /* taken from their inodes, which they yet have a reference to */
 
 void fsnotify_file_slow(const struct file *f, u32 event);
+void fsnotify_io_slow(const struct file *f, long n, bool write);
+void fsnotify_close_slow(const struct file *f);
 void fsnotify_change_slow(struct dentry *d, u32 valid);
 void fsnotify_created_slow(const struct dentry *d);
 void fsnotify_unlinked_slow(const struct dentry *d);
@@ -66,7 +68,7 @@ static inline void fsnotify_reap(void)
 		fsnotify_reap_slow();
 }
 
-/* f was opened, read, written or closed: one of those events. */
+/* f was opened, or changed or looked through by other means than read and write: one of those events. */
 static inline void fsnotify_file(const struct file *f, u32 event)
 {
 	if (fsnotify_any())
@@ -76,8 +78,15 @@ static inline void fsnotify_file(const struct file *f, u32 event)
 /* A read or a write of f has moved n bytes; 0 or an errno: none. */
 static inline void fsnotify_io(const struct file *f, long n, bool write)
 {
-	if (fsnotify_any() && n > 0)
-		fsnotify_file_slow(f, write ? IN_MODIFY : IN_ACCESS);
+	if (fsnotify_any())
+		fsnotify_io_slow(f, n, write);
+}
+
+/* The last reference of f goes. */
+static inline void fsnotify_close(const struct file *f)
+{
+	if (fsnotify_any())
+		fsnotify_close_slow(f);
 }
 
 /* The attributes ATTR_ `valid` of what d names were set. */
