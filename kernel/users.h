@@ -1,7 +1,7 @@
 /*
  * What users have of what a user may have so much of only.
  *
- * A user is known here for as long as somebody refers to it: an epoll set or a pipe to who made it, files in flight to who
+ * A user is known here for as long as somebody refers to it: an epoll set, a pipe or an instance of inotify to who made it, files in flight to who
  * sent them. How much there may be is the business of who counts.
  */
 #pragma once
@@ -10,9 +10,11 @@
 #include "kernel/lib/types.h"
 
 enum user_count {
-	USER_IN_FLIGHT,	 /* files between sockets, with repetition: under rights_lock */
-	USER_WATCHES,	 /* of epoll. Atomic. */
-	USER_PIPE_PAGES, /* that its pipes may come to. Atomic. */
+	USER_IN_FLIGHT,	      /* files between sockets, with repetition: under rights_lock */
+	USER_WATCHES,	      /* of epoll. Atomic. */
+	USER_PIPE_PAGES,      /* that its pipes may come to. Atomic. */
+	USER_INOTIFY,	      /* instances of inotify: under fsnotify_lock */
+	USER_INOTIFY_WATCHES, /* under fsnotify_lock */
 	USER_COUNTS,
 };
 

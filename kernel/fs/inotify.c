@@ -9,7 +9,8 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define FIONREAD 0x541bu
+#define FIONREAD       0x541bu
+#define EVENT_SIZE_MIN 64
 
 /* What a read gives, and behind it the name, if any: padded with zeros, of which there is at least one. */
 struct record {
@@ -33,7 +34,8 @@ static size_t event_size(const struct inotify_event *e)
 
 static struct inotify_event *event_new(s32 wd, const struct news *n)
 {
-	struct inotify_event *e = kmalloc(sizeof(*e) + n->len);
+	/* Events come and go by the thousand: they stay out of the slabs of small objects that last. */
+	struct inotify_event *e = kmalloc(max(sizeof(*e) + n->len, (size_t)EVENT_SIZE_MIN));
 
 	if (!e)
 		return NULL;

@@ -5,7 +5,7 @@
  *	watch		belongs to one instance and one inode. The inode lists its watches; a watch has a
  *			reference to the inode, which therefore outlives its names, but not its watches.
  *	event		a copy of what happened, name and all: it outlives the watch.
- *	user		how many instances and watches those of one uid have; there while it has an instance.
+ *	user		of kernel/users.h: an instance and its watches count for who made it.
  *
  * A watch ends when it is removed or its instance closed, when it was for one event (IN_ONESHOT), when the
  * last name of its file is freed, and when its file system goes. Under fsnotify_lock it then leaves all
@@ -14,7 +14,7 @@
  *
  * Locks, outermost first:
  *	dentry_lock	names, so that an event has the one that was true.
- *	fsnotify_lock	LOCK_FSNOTIFY: which watches there are, all fields of them, users.
+ *	fsnotify_lock	LOCK_FSNOTIFY: which watches there are, all fields of them, what users have of them.
  *	instance->lock	LOCK_INOTIFY: the queue. So whoever reads does not hold up who changes files.
  *
  * Rejected: a lock for each inode, and references to watches. There are events only where somebody watches,
@@ -32,16 +32,10 @@
 #define IN_MASK_ADD    0x20000000u
 #define IN_ONESHOT     0x80000000u
 
-struct inotify_user {
-	struct list_head link; /* in `users` */
-	u32 uid;
-	u32 instances, watches;
-};
-
 struct inotify_event;
 
 struct inotify {
-	struct inotify_user *user;
+	struct user *user; /* who made it, referenced */
 
 	/* under fsnotify_lock */
 	struct rb_tree watches; /* by wd */
@@ -105,12 +99,12 @@ struct inotify *file_inotify(const struct file *f);
 /* Queues an event, or that one was lost. */
 void inotify_tell(struct inotify *in, s32 wd, const struct news *n);
 
-/* ---- inotify_watch.c: watches by number, users, the calls ---- */
+/* ---- inotify_watch.c: watches by number, the calls ---- */
 
 void inotify_init(void); /* boot */
 /* The watch with the highest number below `wd`; NULL: none. */
 struct watch *inotify_below(const struct inotify *in, s64 wd) __must_hold(&fsnotify_lock);
 /* w leaves its instance and its user's count. */
 void inotify_forget(struct watch *w) __must_hold(&fsnotify_lock);
-/* An instance ends: its watches too, and its user where it was the last. */
+/* An instance ends: its watches too, and it counts no more for its user. */
 void inotify_end(struct inotify *in);

@@ -1,9 +1,10 @@
-/* The watches of inotify(7) by number, how many a user may have, and the calls. See kernel/fs/inotify.h. */
+/* The watches of inotify(7) by number, how many there may be, and the calls. See kernel/fs/inotify.h. */
 #include "kernel/fs/inotify.h"
 
 #include "kernel/fs/fs_internal.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
+#include "kernel/users.h"
 #include "mm/alloc.h"
 
 #define EVENT_BITS (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ISDIR)
@@ -15,8 +16,6 @@
 
 int inotify_max_queued_events = 16384, inotify_max_user_instances = 128, inotify_max_user_watches;
 
-static struct list_head users __guarded_by_global(&fsnotify_lock) = LIST_INIT(users);
-
 void inotify_init(void)
 {
 	/* As Linux: what the watches of one user keep may be a hundredth of memory. */
@@ -25,34 +24,6 @@ void inotify_init(void)
 
 	inotify_max_user_watches = (int)min(max(watches, 8192ul), 1048576ul);
 	fsnotify_init();
-}
-
-/* ---- users ---- */
-
-static struct inotify_user *user_find(u32 uid) __must_hold(&fsnotify_lock)
-{
-	struct inotify_user *u;
-
-	list_for_each (u, &users, link)
-		if (u->uid == uid)
-			return u;
-	return NULL;
-}
-
-/* One more instance of the current user: of `fresh` where it had none. NULL: it has all that it may. */
-static struct inotify_user *user_get(struct inotify_user *fresh) __must_hold(&fsnotify_lock)
-{
-	struct inotify_user *u = user_find(current->cred.euid);
-
-	if ((u ? u->instances : 0) >= (u32)inotify_max_user_instances)
-		return NULL;
-	if (!u) {
-		u = fresh;
-		u->uid = current->cred.euid;
-		list_add_tail(&users, &u->link);
-	}
-	u->instances++;
-	return u;
 }
 
 /* ---- watches by number ---- */
@@ -82,7 +53,7 @@ static struct watch *by_number(const struct inotify *in, s32 wd) __must_hold(&fs
 void inotify_forget(struct watch *w)
 {
 	rb_erase(&w->in->watches, &w->node);
-	w->in->user->watches--;
+	w->in->user->counts[USER_INOTIFY_WATCHES]--;
 }
 
 /* Numbers go round once all have been used. */
@@ -101,7 +72,7 @@ static void number(struct watch *w) __must_hold(&fsnotify_lock)
 		    w->wd < rb_entry(above, struct watch, node)->wd ? &above->left : &above->right;
 	}
 	rb_insert_at(&in->watches, &w->node, above, link);
-	in->user->watches++;
+	in->user->counts[USER_INOTIFY_WATCHES]++;
 }
 
 void inotify_end(struct inotify *in)
@@ -119,39 +90,47 @@ void inotify_end(struct inotify *in)
 		fsnotify_reap();
 	} while (more);
 	spin_lock(&fsnotify_lock);
-	if (--in->user->instances)
-		in->user = NULL;
-	else
-		list_del(&in->user->link);
+	in->user->counts[USER_INOTIFY]--;
 	spin_unlock(&fsnotify_lock);
-	kfree(in->user);
+	user_put(in->user);
 }
 
 /* ---- the calls ---- */
 
+/* in counts for the current user from now on: 0, -ENOMEM, -EMFILE. inotify_end() ends that. */
+static int begin(struct inotify *in)
+{
+	u32 *instances;
+	bool may;
+
+	in->user = user_get(current->cred.euid);
+	if (!in->user)
+		return -ENOMEM;
+	instances = &in->user->counts[USER_INOTIFY];
+	spin_lock(&fsnotify_lock);
+	may = *instances < (u32)inotify_max_user_instances;
+	*instances += may;
+	spin_unlock(&fsnotify_lock);
+	if (!may)
+		user_put(in->user);
+	return may ? 0 : -EMFILE;
+}
+
 static long create(u32 flags)
 {
-	struct inotify_user *fresh;
 	struct inotify *in;
 	struct file *f;
+	int err;
 
 	if (flags & ~(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	in = inotify_new();
-	fresh = in ? kzalloc(sizeof(*fresh)) : NULL;
-	if (!fresh) {
-		if (in)
-			inotify_free(in);
+	if (!in)
 		return -ENOMEM;
-	}
-	spin_lock(&fsnotify_lock);
-	in->user = user_get(fresh);
-	spin_unlock(&fsnotify_lock);
-	if (in->user != fresh)
-		kfree(fresh);
-	if (!in->user) {
+	err = begin(in);
+	if (err) {
 		inotify_free(in);
-		return -EMFILE;
+		return err;
 	}
 	f = inotify_file(in, flags & O_NONBLOCK);
 	if (IS_ERR(f)) {
@@ -201,7 +180,7 @@ static s32 attach(struct inotify *in, struct dentry *d, u32 mask, struct watch *
 
 	if (wd != -ENOENT)
 		return wd;
-	if (in->user->watches >= (u32)inotify_max_user_watches)
+	if (in->user->counts[USER_INOTIFY_WATCHES] >= (u32)inotify_max_user_watches)
 		return -ENOSPC;
 	inode_get(i);
 	new->inode = i;
