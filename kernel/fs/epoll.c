@@ -235,7 +235,7 @@ void epoll_remove(struct epoll_item *i)
 	rb_erase(&i->set->items, &i->node);
 	/* Last: a file that nobody watches may go. */
 	spin_lock(&watch_lock);
-	list_del(&i->watch_link);
+	list_del_release(&i->watch_link);
 	spin_unlock(&watch_lock);
 	item_free(i);
 }

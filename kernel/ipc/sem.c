@@ -119,7 +119,7 @@ void sem_array_end(struct sem_array *a)
 	list_for_each_safe (w, next, &a->waiting, link)
 		finish(w, -EIDRM);
 	list_for_each_safe (u, un, &a->undos, set_link) {
-		list_del(&u->process_link);
+		list_del_release(&u->process_link);
 		list_del(&u->set_link);
 		kfree(u);
 	}
@@ -257,7 +257,7 @@ static void undo_all(struct sem_undo *u) __must_hold(&ipc_sem.lock)
 		a->sems[n].pid = current->proc->pid;
 	}
 	a->otime = ipc_now();
-	list_del(&u->process_link);
+	list_del_release(&u->process_link);
 	list_del(&u->set_link);
 	kfree(u);
 	sem_values_changed(a);

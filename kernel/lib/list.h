@@ -43,14 +43,20 @@ static inline void list_add_tail(struct list_head *l, struct list_head *n)
 	list_link_(n, l->prev, l);
 }
 
-/*
- * Unlinks n and leaves it an empty list, so that a second removal does no harm.
- *
- * Who finds a list empty without its lock may free the head at once. What it looks at is the head's `next`,
- * so that is what removing the last one stores last (the CPU keeps stores in order, the compiler is told to):
- * nothing is written to the head any more.
- */
+/* Unlinks n and leaves it an empty list, so that a second removal does no harm. */
 static inline void list_del(struct list_head *n)
+{
+	n->prev->next = n->next;
+	n->next->prev = n->prev;
+	list_init(n);
+}
+
+/*
+ * The same, where others may find the list empty without its lock, and free its head at once. What they look at
+ * is the head's `next`, so that is what removing the last one stores last (the CPU keeps stores in order, the
+ * compiler is told to): nothing is written to the head any more.
+ */
+static inline void list_del_release(struct list_head *n)
 {
 	struct list_head *prev = n->prev, *next = n->next;
 
