@@ -155,7 +155,9 @@ static long lock_memory(vaddr_t addr, u64 len, bool on_fault)
 {
 	long err = mm_mlock(current->mm, addr, len, on_fault);
 
-	return err || on_fault ? err : populate_locked(addr & PAGE_MASK, len + (addr & ~PAGE_MASK));
+	/* A length that wraps when it is made whole pages is none, here as there. */
+	len = ALIGN_UP(len + (addr & ~PAGE_MASK), PAGE_SIZE);
+	return err || on_fault ? err : populate_locked(addr & PAGE_MASK, len);
 }
 
 SYSCALL2(mlock, vaddr_t, addr, u64, len)
