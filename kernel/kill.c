@@ -173,7 +173,7 @@ SYSCALL4(rt_tgsigqueueinfo, s32, tgid, s32, tid, int, sig, const struct siginfo 
 
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
-	err = get_info(&info, uinfo, sig, tgid);
+	err = get_info(&info, uinfo, sig, current->tid == tid ? current->proc->pid : 0);
 	if (err)
 		return err;
 	if (!signal_valid(sig))

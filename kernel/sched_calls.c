@@ -350,7 +350,7 @@ SYSCALL3(sched_getaffinity, s32, tid, u32, size, u64 __user *, to)
 	/* In bits, as Linux counts: a mask that has no room for the last CPU is refused. */
 	if (size * 8 < cpu_count() || size % sizeof(mask))
 		return -EINVAL;
-	t = task_of(tid);
+	t = tid < 0 ? ERR_PTR(-ESRCH) : task_of(tid);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	mask = atomic_load(&t->cpu_mask) & possible_cpus();

@@ -121,12 +121,12 @@ SYSCALL4(rt_sigaction, int, sig, const struct sigaction __user *, act, struct si
 	struct sigaction fresh, old;
 	int err;
 
-	if (size != SIGSET_SIZE || sig < 1 || sig > NSIG)
-		return -EINVAL;
-	if (act && (sig == SIGKILL || sig == SIGSTOP))
+	if (size != SIGSET_SIZE)
 		return -EINVAL;
 	if (act && copy_from_user(&fresh, act, sizeof(fresh)))
 		return -EFAULT;
+	if (sig < 1 || sig > NSIG || (act && (sig == SIGKILL || sig == SIGSTOP)))
+		return -EINVAL;
 	err = change_action(sig, act ? &fresh : NULL, &old);
 	if (err)
 		return err;

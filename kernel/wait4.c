@@ -217,33 +217,39 @@ static int wait_for_pidfd(struct wait_request *w)
 	return !found && w->options != options ? -EAGAIN : found;
 }
 
+/* What waitid(2) finds, or an errno. *info gets what there is to say. */
+static int wait_id(struct wait_request *w, struct siginfo *info, struct rusage __user *rusage)
+{
+	u32 events = WEXITED | WSTOPPED | WCONTINUED;
+	int found;
+
+	if ((w->options & ~(WNOHANG | WNOWAIT | WNOTHREAD | WCLONE | WALL | events)) ||
+	    !(w->options & events))
+		return -EINVAL;
+	found = w->which == P_PIDFD ? 0 : check_id(w);
+	if (!found)
+		found = w->which == P_PIDFD ? wait_for_pidfd(w) : wait_for_child(w);
+	if (found <= 0)
+		return found;
+	info->signo = SIGCHLD;
+	info->code = w->code;
+	info->child.pid = w->pid;
+	info->child.uid = w->uid;
+	info->child.status = user_status(w);
+	return put_usage(rusage, &w->usage) ? -EFAULT : 0;
+}
+
 SYSCALL5(waitid, int, which, s32, id, struct siginfo __user *, infop, u32, options,
 	 struct rusage __user *, rusage)
 {
 	struct wait_request w = {.which = which, .id = id, .options = options};
-	u32 events = WEXITED | WSTOPPED | WCONTINUED;
 	struct siginfo info = {0};
-	int found;
+	int err = wait_id(&w, &info, rusage);
 
-	if ((options & ~(WNOHANG | WNOWAIT | WNOTHREAD | WCLONE | WALL | events)) ||
-	    !(options & events))
-		return -EINVAL;
-	found = which == P_PIDFD ? 0 : check_id(&w);
-	if (!found)
-		found = which == P_PIDFD ? wait_for_pidfd(&w) : wait_for_child(&w);
-	if (found < 0)
-		return found;
-	if (found) {
-		info.signo = SIGCHLD;
-		info.code = w.code;
-		info.child.pid = w.pid;
-		info.child.uid = w.uid;
-		info.child.status = user_status(&w);
-		if (put_usage(rusage, &w.usage))
-			return -EFAULT;
-	}
-	/* Up to the status, as Linux does: what follows in the caller's siginfo_t stays. */
-	if (infop && copy_to_user(infop, &info, offsetof(struct siginfo, child.pad)))
+	/* Up to the status, as Linux does: what follows in the caller's siginfo_t stays. A call
+	 * that fails writes it, too. */
+	if (infop && err != -ERESTARTSYS &&
+	    copy_to_user(infop, &info, offsetof(struct siginfo, child.pad)))
 		return -EFAULT;
-	return 0;
+	return err;
 }

@@ -254,8 +254,10 @@ long mm_mremap(struct mm *mm, vaddr_t old, u64 old_len, u64 new_len, unsigned fl
 	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || old & ~PAGE_MASK ||
 	    (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE)) ||
 	    (flags & MREMAP_DONTUNMAP && (!(flags & MREMAP_MAYMOVE) || m.old_len != m.new_len)) ||
-	    !m.new_len || !range_ok(old, m.old_len))
+	    !m.new_len)
 		return -EINVAL;
+	if (!range_ok(old, m.old_len))
+		return -EFAULT; /* nothing is mapped there */
 	if (m.new_len > USER_END)
 		return flags & MREMAP_FIXED ? -EINVAL : -ENOMEM;
 	rwsem_write_lock(&mm->lock);

@@ -354,12 +354,11 @@ SYSCALL3(readahead, s32, fd, s64, offset, u64, count)
 	long err = 0;
 
 	(void)offset;
-	(void)count;
 	if (!f)
 		return -EBADF;
 	if (!file_readable(f))
 		err = -EBADF;
-	else if (!S_ISREG(f->inode->mode))
+	else if (!S_ISREG(f->inode->mode) || (s64)count < 0)
 		err = -EINVAL;
 	file_put(f);
 	return err;

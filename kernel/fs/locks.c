@@ -321,10 +321,11 @@ long locks_fcntl_get(struct file *f, void __user *arg, bool by_file)
 	return copy_to_user(arg, &u, sizeof(u)) ? -EFAULT : 0;
 }
 
-#define LOCK_SH 1u
-#define LOCK_EX 2u
-#define LOCK_NB 4u
-#define LOCK_UN 8u
+#define LOCK_SH	  1u
+#define LOCK_EX	  2u
+#define LOCK_NB	  4u
+#define LOCK_UN	  8u
+#define LOCK_MAND 32u
 
 SYSCALL2(flock, s32, fd, u32, op)
 {
@@ -333,6 +334,8 @@ SYSCALL2(flock, s32, fd, u32, op)
 	struct file *f;
 	long err;
 
+	if (op & LOCK_MAND)
+		return 0; /* Linux has had these, and takes no notice of them now */
 	if (what != LOCK_SH && what != LOCK_EX && what != LOCK_UN)
 		return -EINVAL;
 	f = fd_get(fd);

@@ -177,10 +177,10 @@ SYSCALL2(umount2, const char __user *, target, u32, flags)
 	if (err)
 		return err;
 	m = at.mnt;
-	if (at.dentry != m->root)
-		err = -EINVAL;
-	else if (current->cred.euid != 0)
+	if (current->cred.euid != 0)
 		err = -EPERM;
+	else if (at.dentry != m->root)
+		err = -EINVAL;
 	/* The mount alone from here on: the path's dentry would keep nothing busy, but is done
 	 * with. */
 	dentry_put(at.dentry);

@@ -213,8 +213,9 @@ static long poll_fds(struct pollfd __user *user, u32 count, u64 deadline)
 	set.fds = count <= ARRAY_SIZE(inline_fds) ? inline_fds : kmalloc(count * sizeof(*set.fds));
 	if (!set.fds)
 		return -ENOMEM;
-	if (copy_from_user(set.fds, user, count * sizeof(*set.fds)))
-		n = -EFAULT;
+	if (!user_range_ok(user, count * sizeof(*set.fds)) ||
+	    copy_from_user(set.fds, user, count * sizeof(*set.fds)))
+		n = -EFAULT; /* no place for none, either */
 	else
 		n = poll_loop(check_fds, &set, deadline);
 	for (u32 k = 0; k < count && n >= 0; k++)
@@ -373,6 +374,23 @@ static long do_select(s32 nfds, u64 __user *const user[3], u64 deadline)
 	return n;
 }
 
+/* As timeval_get(), but microseconds may come to seconds here. */
+static int get_timeval(u64 *ns, const struct timeval __user *user)
+{
+	struct timeval tv;
+	u64 seconds;
+
+	if (copy_from_user(&tv, user, sizeof(tv)))
+		return -EFAULT;
+	if (tv.tv_sec < 0 || tv.tv_usec < 0)
+		return -EINVAL;
+	seconds = (u64)tv.tv_sec + (u64)tv.tv_usec / 1000000;
+	*ns = seconds < ~0ull / NSEC_PER_SEC - 1
+		  ? seconds * NSEC_PER_SEC + (u64)tv.tv_usec % 1000000 * NSEC_PER_USEC
+		  : ~0ull;
+	return 0;
+}
+
 SYSCALL5(select, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, ex,
 	 struct timeval __user *, timeout)
 {
@@ -381,7 +399,7 @@ SYSCALL5(select, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, e
 	long n;
 
 	if (timeout) {
-		n = timeval_get(&ns, timeout);
+		n = get_timeval(&ns, timeout);
 		if (n)
 			return n;
 		deadline = poll_deadline(ns);

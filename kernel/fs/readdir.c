@@ -195,7 +195,15 @@ static void dentry_dir_release(struct file *f)
 		dentry_put(f->private);
 }
 
+/* Folders are in memory alone, as what lies in them is. */
+static int dentry_dir_fsync(struct file *f)
+{
+	(void)f;
+	return 0;
+}
+
 const struct file_ops dentry_dir_ops = {
+    .fsync = dentry_dir_fsync,
     .readdir = dentry_readdir,
     .release = dentry_dir_release,
     .seek = seek_plain,

@@ -66,7 +66,7 @@ static long sendfile_files(struct file *out, struct file *in, s64 __user *offset
 		return -EINVAL;
 	if (offset && get_user(pos, offset))
 		return -EFAULT;
-	if (pos < 0)
+	if (pos < 0 || (s64)n < 0)
 		return -EINVAL;
 	done = copy_file(out, &out->pos, in, &pos, n);
 	if (!offset)

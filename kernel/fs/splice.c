@@ -127,8 +127,6 @@ static int splice_check(const struct splice *s, bool has_out_offset, bool has_in
 {
 	bool from = file_is_pipe(s->in), to = file_is_pipe(s->out);
 
-	if ((from && has_in_offset) || (to && has_out_offset))
-		return -ESPIPE;
 	if (!file_readable(s->in) || !file_writable(s->out))
 		return -EBADF;
 	if (!from && !to)
@@ -146,14 +144,17 @@ static int splice_check(const struct splice *s, bool has_out_offset, bool has_in
 
 static long splice_files(struct splice *s, s64 __user *in_off, s64 __user *out_off, u64 n)
 {
-	long done = splice_check(s, out_off, in_off);
+	long done;
 
-	if (done)
-		return done;
+	if ((file_is_pipe(s->in) && in_off) || (file_is_pipe(s->out) && out_off))
+		return -ESPIPE;
 	s->in_pos = s->in->pos;
 	s->out_pos = s->out->pos;
 	if ((in_off && get_user(s->in_pos, in_off)) || (out_off && get_user(s->out_pos, out_off)))
 		return -EFAULT;
+	done = splice_check(s, out_off, in_off);
+	if (done)
+		return done;
 	if (s->in_pos < 0 || s->out_pos < 0)
 		return -EINVAL;
 	s->nonblock |= file_is_pipe(s->in) && s->in->flags & O_NONBLOCK;

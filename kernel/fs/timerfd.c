@@ -304,6 +304,7 @@ SYSCALL4(timerfd_settime, s32, fd, u32, flags, const struct itimerspec __user *,
 
 SYSCALL2(timerfd_gettime, s32, fd, struct itimerspec __user *, to)
 {
-	/* A NULL to write to is no place, either. */
-	return to ? exchange(fd, 0, NULL, NULL, to) : -EFAULT;
+	long err = exchange(fd, 0, NULL, NULL, to);
+
+	return err || to ? err : -EFAULT; /* a NULL to write to is no place, either */
 }

@@ -29,6 +29,7 @@
 #define MSG_CTRUNC	 0x8u
 #define MSG_TRUNC	 0x20u
 #define MSG_DONTWAIT	 0x40u
+#define MSG_CMSG_COMPAT	 0x80000000u
 #define MSG_WAITALL	 0x100u
 #define MSG_ERRQUEUE	 0x2000u
 #define MSG_NOSIGNAL	 0x4000u

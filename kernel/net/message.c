@@ -19,6 +19,12 @@ static struct file *begin(s32 fd, struct socket **s, u32 *flags)
 	return f;
 }
 
+/* The same for messages with headers, whose flags must not say that those are of 32 bits. */
+static struct file *begin_headers(s32 fd, struct socket **s, u32 *flags)
+{
+	return *flags & MSG_CMSG_COMPAT ? ERR_PTR(-EINVAL) : begin(fd, s, flags);
+}
+
 static long send_message(struct socket *s, struct message *m)
 {
 	long n = s->ops->send(s, m);
@@ -38,12 +44,13 @@ SYSCALL6(sendto, s32, fd, const void __user *, buf, u64, len, u32, flags, const 
 	struct file *f;
 	long n = 0;
 
+	len = min(len, (u64)IO_MAX);
 	if (!user_range_ok(buf, len))
 		return -EFAULT;
 	f = begin(fd, &s, &flags);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	iter_user(&it, buf, min(len, (u64)IO_MAX));
+	iter_user(&it, buf, len);
 	m.flags = flags;
 	if (user)
 		n = addr_from_user(&a, user, user_len);
@@ -63,12 +70,13 @@ SYSCALL6(recvfrom, s32, fd, void __user *, buf, u64, len, u32, flags, void __use
 	struct file *f;
 	long n;
 
+	len = min(len, (u64)IO_MAX);
 	if (!user_range_ok(buf, len))
 		return -EFAULT;
 	f = begin(fd, &s, &flags);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	iter_user(&it, buf, min(len, (u64)IO_MAX));
+	iter_user(&it, buf, len);
 	m.flags = flags;
 	n = s->ops->recv(s, &m);
 	file_put(f);
@@ -181,7 +189,7 @@ static long recv_header(struct socket *s, struct user_msghdr __user *user, u32 f
 SYSCALL3(sendmsg, s32, fd, const struct user_msghdr __user *, user, u32, flags)
 {
 	struct socket *s;
-	struct file *f = begin(fd, &s, &flags);
+	struct file *f = begin_headers(fd, &s, &flags);
 	size_t left;
 	long n;
 
@@ -195,7 +203,7 @@ SYSCALL3(sendmsg, s32, fd, const struct user_msghdr __user *, user, u32, flags)
 SYSCALL3(recvmsg, s32, fd, struct user_msghdr __user *, user, u32, flags)
 {
 	struct socket *s;
-	struct file *f = begin(fd, &s, &flags);
+	struct file *f = begin_headers(fd, &s, &flags);
 	long n;
 
 	if (IS_ERR(f))
@@ -210,7 +218,7 @@ SYSCALL3(recvmsg, s32, fd, struct user_msghdr __user *, user, u32, flags)
 SYSCALL4(sendmmsg, s32, fd, struct user_mmsghdr __user *, user, u32, count, u32, flags)
 {
 	struct socket *s;
-	struct file *f = begin(fd, &s, &flags);
+	struct file *f = begin_headers(fd, &s, &flags);
 	size_t left = 0;
 	long n = 0;
 	u32 done = 0;
@@ -271,7 +279,7 @@ SYSCALL5(recvmmsg, s32, fd, struct user_mmsghdr __user *, user, u32, count, u32,
 		now = clock_ns();
 		deadline = ns > WAIT_FOREVER - now ? WAIT_FOREVER : now + ns;
 	}
-	f = begin(fd, &s, &flags);
+	f = begin_headers(fd, &s, &flags);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	n = recv_many(s, user, min(count, (u32)BATCH_MAX), flags, deadline);

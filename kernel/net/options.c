@@ -140,12 +140,14 @@ SYSCALL5(setsockopt, s32, fd, s32, level, s32, name, const void __user *, user, 
 	o.len = min((u32)len, (u32)sizeof(o.bytes));
 	if (len < 0)
 		err = -EINVAL;
+	else if (level != SOL_SOCKET && !s->ops->set_option)
+		err = -EOPNOTSUPP;
 	else if (copy_from_user(o.bytes, user, o.len))
 		err = -EFAULT;
 	else if (level == SOL_SOCKET)
 		err = set_common(s, name, &o);
 	else
-		err = s->ops->set_option ? s->ops->set_option(s, level, name, &o) : -EOPNOTSUPP;
+		err = s->ops->set_option(s, level, name, &o);
 	file_put(f);
 	return err;
 }
@@ -255,7 +257,9 @@ SYSCALL5(getsockopt, s32, fd, s32, level, s32, name, void __user *, user, s32 __
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	memset(&o, 0, sizeof(o));
-	if (get_user(len, user_len))
+	if (level != SOL_SOCKET && !s->ops->get_option)
+		err = -EOPNOTSUPP;
+	else if (get_user(len, user_len))
 		err = -EFAULT;
 	else if (len < 0)
 		err = -EINVAL;

@@ -1,0 +1,91 @@
+"""What each call answers to bad arguments: the lines of `errnos --all` on Calf against those on Linux."""
+
+import errno
+import os
+import re
+
+import pytest
+
+from conftest import LINUX_CMDLINE, make_iso
+from initrd import Initrd
+from machine import Machine
+from matrix import LINUX, PROGS, SCRATCH
+import tap
+
+pytestmark = pytest.mark.xdist_group("errnos")
+
+# Lines in which the two may differ, and why.
+DIFFERENT = {
+    r"lseek 1:(event|epoll|timer)": "these have no position here; Linux says that it is 0",
+    r"(readv|preadv2?) 1:(folder|event|timer)|writev 1:(socket|event)|p(read|write)v2 6:.*": "Linux asks no file for nothing, nor minds the flags then",
+    r"mount .*": "Calf asks for the right first",
+    r"rename(at2?)? [24]:long-name": "Calf looks at both names before it looks either up",
+    r"exec(ve|veat) [234]:(low|kernel)": "Calf opens the program first",
+    r"fchmod 1:(pipe-in|pipe-out|socket)": "files without a name have no mode to change",
+    r"futex 1:read-only": "Calf waits on what nobody can change",
+    r"timer_create 1:.*|clock_nanosleep 1:(cpu|alarm)": "no timers of CPU time, no alarms",
+    r"setrlimit (good|2:.*)": "no CPU time at all: on Linux the next tick ends who has that, if there is one",
+    r"ioprio_get .*": "there are no I/O priorities: those of all are 0",
+    r"unshare 1:bit-29": "no namespaces",
+    r"pkey_.*": "QEMU's CPU has protection keys, which Calf does not use",
+    r"copy_file_range 1:pipe-out|copy_file_range 3:(folder|pipe-in)": "which of two errors",
+    r"sendfile (1:event|4:(int-min|long-max))|fallocate 4:int-min": "a file that grows until somebody stops it, or who copies to an eventfd",
+}
+
+
+def run(kind):
+    archive = Initrd()
+    archive.file("init", PROGS / "runner")
+    for folder in ("proc", "sys", "tmp", "bin"):
+        archive.folder(folder)
+    archive.file("bin/busybox", "/bin/busybox")
+    archive.link("bin/sh", "busybox")
+    archive.file("progs/errnos", PROGS / "errnos")
+    archive.text("tests.list", "errnos --all\n")
+    name = f"errnos-{kind}-{os.getpid()}"
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    initrd = archive.write(SCRATCH / f"{name}.cpio")
+    if kind == "linux":
+        machine = Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, memory="512M")
+    else:
+        machine = Machine(iso=make_iso(name, initrd, "loglevel=4"), memory="512M")
+    outcome = machine.run(600, 300)
+    (SCRATCH / f"errnos-{kind}.log").write_text(outcome.text)
+    for suffix in (".cpio", ".iso"):
+        (SCRATCH / (name + suffix)).unlink(missing_ok=True)
+    return outcome
+
+
+def answers(outcome):
+    """The answer by call and argument, in words."""
+    words = {}
+    for what, answer in re.findall(r"^(\w+ (?:good|\d:[-\w/]+)) (\d+|blocks|ends \d+)$", outcome.text, re.MULTILINE):
+        words[what] = errno.errorcode.get(int(answer), "no error") if answer.isdigit() else answer
+    return words
+
+
+def absent(calf):
+    """Calls that are not there: ENOSYS to whatever comes."""
+    by_call = {}
+    for what, answer in calf.items():
+        by_call.setdefault(what.split()[0], set()).add(answer)
+    return {call for call, said in by_call.items() if said == {"ENOSYS"}}
+
+
+def test_answers_are_those_of_linux():
+    outcomes = {kind: run(kind) for kind in ("linux", "calf")}
+    for outcome in outcomes.values():
+        assert outcome.good and tap.finished(outcome.text), outcome
+    ran = tap.parse(outcomes["calf"].text)["errnos"]
+    assert ran.audit == "good" and ran.frames == 0, ran
+    linux, calf = (answers(outcomes[kind]) for kind in ("linux", "calf"))
+    assert len(linux) > 4000 and linux.keys() == calf.keys()
+    skip = absent(calf)
+    wrong = [
+        f"{what}: {linux[what]} on Linux, here {calf[what]}"
+        for what in linux
+        if linux[what] != calf[what]
+        and what.split()[0] not in skip
+        and not any(re.fullmatch(pattern, what) for pattern in DIFFERENT)
+    ]
+    assert not wrong, "\n" + "\n".join(wrong)
