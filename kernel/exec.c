@@ -248,22 +248,38 @@ static int build_mm(struct exec *x)
 	return err;
 }
 
-/* What the program's ids will be: set-user-ID and set-group-ID bits count. */
+/* What the program's ids will be: set-user-ID and set-group-ID bits count, with the owner that they are of. */
 static void choose_ids(struct exec *x)
 {
-	const struct inode *i = x->file->inode;
+	struct inode *i = x->file->inode;
 	const struct mount *m = x->file->path.mnt;
 	const struct cred *c = &current->cred;
 
 	x->euid = c->euid;
 	x->egid = c->egid;
 	if (!(m && (m->flags & MS_NOSUID)) && !current->proc->no_new_privs) {
+		rwsem_read_lock(&i->lock);
 		if (i->mode & S_ISUID)
 			x->euid = i->uid;
 		if ((i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
 			x->egid = i->gid;
+		rwsem_read_unlock(&i->lock);
 	}
 	x->secure = x->euid != c->uid || x->egid != c->gid;
+}
+
+/* A process that shares its folder and umask (CLONE_FS) must not set those of a program with rights of its own. */
+static int own_fs_context(void)
+{
+	struct fs_context *copy;
+
+	if (atomic_load(&current->fs->refs) == 1)
+		return 0;
+	copy = fs_context_fork(current->fs);
+	if (!copy)
+		return -ENOMEM;
+	fs_context_use(copy);
+	return 0;
 }
 
 /* ---- taking over ---- */
@@ -388,6 +404,8 @@ static int run(struct exec *x)
 		return err;
 	choose_ids(x);
 	err = build_mm(x);
+	if (!err && x->secure)
+		err = own_fs_context();
 	if (err)
 		return err;
 	/* Before a descriptor is closed on exec: that may be how the parent is told. */

@@ -231,12 +231,14 @@ static int wait_id(struct wait_request *w, struct siginfo *info, struct rusage _
 		found = w->which == P_PIDFD ? wait_for_pidfd(w) : wait_for_child(w);
 	if (found <= 0)
 		return found;
+	if (put_usage(rusage, &w->usage))
+		return -EFAULT;
 	info->signo = SIGCHLD;
 	info->code = w->code;
 	info->child.pid = w->pid;
 	info->child.uid = w->uid;
 	info->child.status = user_status(w);
-	return put_usage(rusage, &w->usage) ? -EFAULT : 0;
+	return 0;
 }
 
 SYSCALL5(waitid, int, which, s32, id, struct siginfo __user *, infop, u32, options,
@@ -248,8 +250,7 @@ SYSCALL5(waitid, int, which, s32, id, struct siginfo __user *, infop, u32, optio
 
 	/* Up to the status, as Linux does: what follows in the caller's siginfo_t stays. A call
 	 * that fails writes it, too. */
-	if (infop && err != -ERESTARTSYS &&
-	    copy_to_user(infop, &info, offsetof(struct siginfo, child.pad)))
+	if (infop && copy_to_user(infop, &info, offsetof(struct siginfo, child.pad)))
 		return -EFAULT;
 	return err;
 }

@@ -35,7 +35,7 @@ static void count_pages(struct mapping *m, s64 n) __must_hold(&m->lock)
 		atomic_add(&total_shmem, (u64)n);
 }
 
-/* Room for one page more, taken in advance: faults fill holes of one file side by side. False: there is none. */
+/* Takes room for one page more; faults fill holes of several files side by side. False: there is none. */
 static bool charge(struct mapping *m)
 {
 	struct mapping_store *s = m->store;
@@ -105,35 +105,42 @@ struct page *mapping_find(struct mapping *m, u64 index)
 	return p;
 }
 
+/*
+ * Puts p where there is a hole. p, ERR_PTR(-ENOSPC), or NULL: no memory. The room for it is taken only now: who
+ * takes it before would have it from those that fill other holes, though it may find this one filled.
+ */
+static struct page *fill_hole(struct mapping *m, u64 index, struct page *p) __must_hold(&m->lock)
+{
+	if (!charge(m))
+		return ERR_PTR(-ENOSPC);
+	if (radix_set(&m->pages, index, p)) {
+		uncharge(m);
+		return NULL;
+	}
+	count_pages(m, 1);
+	return p;
+}
+
 struct page *mapping_get(struct mapping *m, u64 index)
 {
 	struct page *p = mapping_find(m, index), *new;
 
 	if (p)
 		return p;
-	if (!charge(m))
-		return ERR_PTR(-ENOSPC);
 	new = page_alloc(PAGE_FILE, 0, ALLOC_ZERO);
-	if (!new) {
-		uncharge(m);
+	if (!new)
 		return NULL;
-	}
 	new->file.mapping = m;
 	new->file.index = index;
 	spin_lock(&m->lock);
 	p = radix_get(&m->pages, index); /* somebody may have filled the hole meanwhile */
-	if (!p && !radix_set(&m->pages, index, new)) {
-		p = new;
-		new = NULL;
-		count_pages(m, 1);
-	}
-	if (p)
+	if (!p)
+		p = fill_hole(m, index, new);
+	if (p && !IS_ERR(p))
 		page_get(p);
 	spin_unlock(&m->lock);
-	if (new) {
-		uncharge(m);
+	if (p != new)
 		page_put(new);
-	}
 	return p;
 }
 

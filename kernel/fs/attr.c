@@ -5,8 +5,7 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
-/* Applies attr to what p names. The caller has checked who may do so. */
-int notify_change(const struct path *p, const struct iattr *attr)
+int notify_change(const struct path *p, struct iattr *attr)
 {
 	struct inode *i = p->dentry->inode;
 	int err;
@@ -16,7 +15,9 @@ int notify_change(const struct path *p, const struct iattr *attr)
 	if (!i->ops || !i->ops->setattr)
 		return -EPERM;
 	rwsem_write_lock(&i->lock);
-	err = i->ops->setattr(i, attr);
+	err = attr->may ? attr->may(i, attr) : 0;
+	if (!err)
+		err = i->ops->setattr(i, attr);
 	rwsem_write_unlock(&i->lock);
 	if (!err)
 		fsnotify_change(p->dentry, attr->valid);
@@ -54,16 +55,18 @@ static long at_fd(s32 fd, int (*change)(const struct path *p, void *arg), void *
 
 /* ---- mode ---- */
 
+static int may_change_mode(const struct inode *i, struct iattr *attr)
+{
+	(void)attr;
+	if (!inode_is_owner(i))
+		return -EPERM;
+	return S_ISLNK(i->mode) ? -EOPNOTSUPP : 0;
+}
+
 static int change_mode(const struct path *p, void *arg)
 {
-	struct iattr attr = {.valid = ATTR_MODE, .mode = *(u32 *)arg};
+	struct iattr attr = {.valid = ATTR_MODE, .mode = *(u32 *)arg, .may = may_change_mode};
 
-	if (path_mount_readonly(p))
-		return -EROFS;
-	if (!inode_is_owner(p->dentry->inode))
-		return -EPERM;
-	if (S_ISLNK(p->dentry->inode->mode))
-		return -EOPNOTSUPP;
 	return notify_change(p, &attr);
 }
 
@@ -88,7 +91,7 @@ struct owner {
 	u32 uid, gid; /* ~0: as it is */
 };
 
-static bool may_give(const struct inode *i, const struct owner *to)
+static bool may_give(const struct inode *i, const struct iattr *to)
 {
 	const struct cred *c = &current->cred;
 	bool member = to->gid == i->gid || to->gid == c->fsgid;
@@ -106,23 +109,31 @@ static bool may_give(const struct inode *i, const struct owner *to)
 	return to->gid == ~0u || member;
 }
 
+/* The privileges that go with another owner, or other content. */
+static void drop_privileges(const struct inode *i, struct iattr *attr)
+{
+	u32 lost = inode_lost_bits(i);
+
+	if (!lost)
+		return;
+	attr->valid |= ATTR_MODE;
+	attr->mode = i->mode & ~lost;
+}
+
+static int may_change_owner(const struct inode *i, struct iattr *attr)
+{
+	if (!may_give(i, attr))
+		return -EPERM;
+	drop_privileges(i, attr);
+	return 0;
+}
+
 static int change_owner(const struct path *p, void *arg)
 {
 	const struct owner *to = arg;
-	struct inode *i = p->dentry->inode;
-	struct iattr attr = {.uid = to->uid, .gid = to->gid};
+	struct iattr attr = {.uid = to->uid, .gid = to->gid, .may = may_change_owner};
 
-	if (path_mount_readonly(p))
-		return -EROFS;
-	if (!may_give(i, to))
-		return -EPERM;
 	attr.valid = (to->uid != ~0u ? ATTR_UID : 0) | (to->gid != ~0u ? ATTR_GID : 0);
-	if (!S_ISDIR(i->mode) && (i->mode & (S_ISUID | S_ISGID))) {
-		attr.valid |= ATTR_MODE;
-		attr.mode = i->mode & ~S_ISUID;
-		if (i->mode & S_IXGRP)
-			attr.mode &= ~S_ISGID;
-	}
 	return notify_change(p, &attr);
 }
 
@@ -258,22 +269,22 @@ SYSCALL2(utime, const char __user *, name, const s64 __user *, times)
 
 /* ---- size ---- */
 
+static int may_change_size(const struct inode *i, struct iattr *attr)
+{
+	if (current->cred.fsuid != 0)
+		drop_privileges(i, attr);
+	return 0;
+}
+
 static int truncate_path(const struct path *p, u64 size)
 {
-	struct iattr attr = {.valid = ATTR_SIZE | ATTR_MTIME, .size = size, .mtime = inode_now()};
-	struct inode *i = p->dentry->inode;
+	struct iattr attr = {.valid = ATTR_SIZE | ATTR_MTIME,
+			     .size = size,
+			     .mtime = inode_now(),
+			     .may = may_change_size};
+	int err = ram_size_allowed(p->dentry->inode, size);
 
-	int err = ram_size_allowed(i, size);
-
-	if (err)
-		return err;
-	if (current->cred.fsuid != 0 && (i->mode & (S_ISUID | S_ISGID))) {
-		attr.valid |= ATTR_MODE;
-		attr.mode = i->mode & ~S_ISUID;
-		if (i->mode & S_IXGRP)
-			attr.mode &= ~S_ISGID;
-	}
-	return notify_change(p, &attr);
+	return err ? err : notify_change(p, &attr);
 }
 
 SYSCALL2(truncate, const char __user *, name, s64, size)

@@ -151,7 +151,8 @@ struct file *open_path(struct path *p, u32 flags, bool created);
 struct file *open_name(s32 dirfd, const char *name, u32 flags, u32 mode);
 /* Cuts or extends a regular file, with the checks on limits. Inode lock not held. */
 int inode_truncate(struct inode *i, u64 size);
-int notify_change(const struct path *p, const struct iattr *attr);
+/* Applies attr to what p names. */
+int notify_change(const struct path *p, struct iattr *attr);
 struct file *file_alloc(void) __must_check;
 /* Frees one that was never opened. */
 void file_free(struct file *f);

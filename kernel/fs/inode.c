@@ -116,6 +116,17 @@ int inode_permission(struct inode *i, u32 mask)
 	return inode_permission_bits(i, mask);
 }
 
+u32 inode_lost_bits(const struct inode *i)
+{
+	u32 lost = i->mode & S_ISUID;
+
+	if (S_ISDIR(i->mode))
+		return 0;
+	if (i->mode & S_IXGRP || (current->cred.fsuid != 0 && !in_group(i->gid)))
+		lost |= i->mode & S_ISGID;
+	return lost;
+}
+
 int inode_set_attr(struct inode *i, const struct iattr *attr)
 {
 	int err = 0;

@@ -164,10 +164,12 @@ static s32 change(struct inotify *in, struct inode *i, u32 mask) __must_hold(&fs
 	return w->wd;
 }
 
-/* A dentry that goes with its last user, and another inode would be made for its name. */
+/* A dentry that goes with its last user, and its folder would make another inode for its name. */
 static bool is_synthetic(const struct dentry *d)
 {
-	return d->parent != d && !(READ_ONCE(d->flags) & (DENTRY_PINNED | DENTRY_UNLINKED));
+	if (d->parent == d || READ_ONCE(d->flags) & (DENTRY_PINNED | DENTRY_UNLINKED))
+		return false;
+	return d->parent->inode->ops && d->parent->inode->ops->lookup;
 }
 
 /* Makes *w a watch on d's inode, unless there is one by now, and takes it over where it does. */

@@ -104,6 +104,7 @@ static struct file *open_with(struct path *p, u32 flags, bool created, struct fi
 			p, &(struct iattr){.valid = ATTR_SIZE | ATTR_MTIME, .mtime = inode_now()})
 		  : 0;
 	if (err) {
+		fsnotify_file(f, IN_OPEN); /* it is told of its end, too */
 		file_put(f);
 		return ERR_PTR(err);
 	}
@@ -295,14 +296,14 @@ struct file *file_open_exec(s32 dirfd, const char *path, u32 flags)
 	path_put(&p);
 	if (IS_ERR(f))
 		return f;
+	if (*path) /* what a descriptor names was opened before */
+		fsnotify_file(f, IN_OPEN);
 	err = inode_deny_write(f->inode);
 	if (err) {
 		file_put(f);
 		return ERR_PTR(err);
 	}
 	f->executed = true;
-	if (*path) /* what a descriptor names was opened before */
-		fsnotify_file(f, IN_OPEN);
 	return f;
 }
 

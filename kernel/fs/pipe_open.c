@@ -33,6 +33,12 @@ static bool beyond(const struct user *u, const int *limit)
 	return most && atomic_load(&u->counts[USER_PIPE_PAGES]) > most && !privileged();
 }
 
+static bool beyond_max(u32 size)
+{
+	return size > (u32)READ_ONCE(pipe_max_size) &&
+	       !cred_capable(&current->cred, CAP_SYS_RESOURCE);
+}
+
 /* Has a ring of `size` counted instead of one of `before`. */
 static void charge(struct user *u, u32 before, u32 size)
 {
@@ -44,8 +50,10 @@ static u32 new_size(struct user *u)
 {
 	u32 size = PIPE_DEFAULT_SIZE;
 
+	while (size > PAGE_SIZE && beyond_max(size))
+		size /= 2;
 	charge(u, 0, size);
-	if (beyond(u, &pipe_user_pages_soft)) {
+	if (size > PIPE_SMALL_SIZE && beyond(u, &pipe_user_pages_soft)) {
 		charge(u, size, PIPE_SMALL_SIZE);
 		size = PIPE_SMALL_SIZE;
 	}
@@ -263,7 +271,7 @@ long pipe_set_size(struct file *f, u64 want)
 		return -EINVAL;
 	while (size < want)
 		size *= 2;
-	if (size > (u32)READ_ONCE(pipe_max_size) && !cred_capable(&current->cred, CAP_SYS_RESOURCE))
+	if (size > READ_ONCE(p->size) && beyond_max(size))
 		return -EPERM;
 	frames = frames_alloc(size);
 	if (!frames)

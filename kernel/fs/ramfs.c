@@ -127,12 +127,11 @@ static ssize_t write_limit(size_t n, loff_t pos)
 static void drop_privileges(const struct file *f)
 {
 	struct inode *i = f->inode;
+	u32 lost = current->cred.fsuid ? inode_lost_bits(i) : 0;
 
-	if (!(i->mode & (S_ISUID | S_ISGID)) || current->cred.fsuid == 0)
+	if (!lost)
 		return;
-	i->mode &= ~S_ISUID;
-	if (i->mode & S_IXGRP)
-		i->mode &= ~S_ISGID;
+	i->mode &= ~lost;
 	fsnotify_change(f->path.dentry, ATTR_MODE);
 }
 
@@ -337,7 +336,7 @@ static const struct super_ops ram_super_ops = {.evict = ram_evict, .release = ra
 
 struct ram_options {
 	u32 mode, uid, gid;
-	u64 max_pages;
+	u64 max_pages; /* 0: no limit */
 };
 
 /* One option, [s, end). */
@@ -389,15 +388,14 @@ static int parse_options(struct ram_options *o, const char *s)
 int ram_fill(struct super_block *sb, const char *options)
 {
 	bool tmpfs = !strcmp(sb->type->name, "tmpfs");
-	struct ram_options o = {.mode = tmpfs ? 01777 : 0755};
+	struct ram_options o = {.mode = tmpfs ? 01777 : 0755,
+				.max_pages = tmpfs ? frames_total() / 2 : 0};
 	struct mapping_store *store;
 	struct inode *i;
 	int err = parse_options(&o, options);
 
 	if (err)
 		return err;
-	if (tmpfs && !o.max_pages)
-		o.max_pages = frames_total() / 2;
 	store = kzalloc(sizeof(*store));
 	if (!store)
 		return -ENOMEM;

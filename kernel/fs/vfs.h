@@ -63,6 +63,9 @@ struct iattr {
 	u32 mode, uid, gid;
 	u64 size;
 	struct timespec atime, mtime;
+	/* Who may do so is asked under the inode's lock, where the owner and the mode that decide it stay; what
+	 * else changes with it may be added. 0 or an errno. NULL: the caller has asked. */
+	int (*may)(const struct inode *i, struct iattr *attr);
 };
 
 /* Permissions asked of an inode. */
@@ -269,6 +272,9 @@ struct timespec inode_now(void);
 int inode_permission(struct inode *i, u32 mask);
 int inode_permission_bits(const struct inode *i, u32 mask);
 bool inode_is_owner(const struct inode *i);
+/* The set-user-ID and set-group-ID bits that i loses when the current task gives it other content or another
+ * owner. */
+u32 inode_lost_bits(const struct inode *i);
 /* Applies attr; a size goes to the mapping. For inode_ops->setattr. */
 int inode_set_attr(struct inode *i, const struct iattr *attr);
 void inode_get_attr(struct inode *i, struct kstat *st);

@@ -25,14 +25,16 @@ IDLE = 150
 
 
 # What takes minutes comes first, so that no worker is left with it at the end; the rest stays in order.
-EARLY = ("several", "real-", "linux-512M", "bochs-", "bios-2048M")
+EARLY = ("several", "real-", "linux-512M", "bochs-", "bios-2048M", "bench", "errnos")
 
 
 def pytest_collection_modifyitems(items):
     def place(item):
         mark = item.get_closest_marker("xdist_group")
         group = mark.args[0] if mark else ""
-        return next((i for i, early in enumerate(EARLY) if group.startswith(early)), len(EARLY))
+        if not group and item.path.name in ("test_unit.py", "test_fuzz.py"):
+            return len(EARLY)
+        return next((i for i, early in enumerate(EARLY) if group.startswith(early)), len(EARLY) + 1)
 
     items.sort(key=place)
 

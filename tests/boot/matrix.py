@@ -155,7 +155,7 @@ COVERING = [
     Config(memory=128, level="auto", only=FORKING),
     Config(memory=128, level=4, debug=True, only=FORKING),
     Config(memory=128, level="auto", debug=True, only=FORKING),
-    Config(linux=True, memory=512, smp=4, only=RACES + ("realtime", "sched", "timer", "topology")),
+    Config(linux=True, memory=512, smp=4, only=("proc_race", "smp", "realtime", "sched", "timer", "topology")),
     Config(memory=2048, smp=2, only=FORKING + RACES + ("realtime", "sched", "timer", "topology")),
     Config(memory=512, smp=4, level="auto", only=FORKING + RACES + ("pipe", "realtime", "storm", "sched", "timer")),
     Config(memory=1024, smp=4, debug=True, only=RACES),
@@ -165,6 +165,7 @@ COVERING = [
 ]
 # Several CPUs run at their host's pace: what depends on who is first has longer odds there.
 SEVERAL = [
+    Config(linux=True, memory=512, smp=4, only=RACES + ("realtime", "sched", "timer", "topology")),
     Config(memory=1024, smp=2),
     Config(memory=512, smp=4, level="auto", debug=True),
     Config(memory=512, smp=4, level=1, only=FORKING + PARALLEL),

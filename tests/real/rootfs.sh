@@ -155,8 +155,10 @@ pack() {
 lists=
 fetch "$@"
 rm -f "$stage.log"
+debs=$(closure "$@")
+exec 9>&- # others may fetch theirs while this one unpacks
 lay_out
-for deb in $(closure "$@"); do
+for deb in $debs; do
 	unpack "$cache/archives/$deb"
 done
 set_up

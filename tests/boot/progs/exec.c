@@ -409,7 +409,9 @@ TEST(what_runs_is_not_written_to)
 	pid = fork();
 	if (pid == 0) {
 		dup2(go[0], 0);
-		execve(file, argv, NULL);
+		do /* while the other has it open for writing, to see whether it runs */
+			execve(file, argv, NULL);
+		while (errno == ETXTBSY);
 		_exit(9);
 	}
 	for (int i = 0; i < 500; i++) { /* until it runs */
@@ -429,6 +431,40 @@ TEST(what_runs_is_not_written_to)
 	CHECK(fd >= 0);
 	close(fd);
 	unlink(file);
+}
+
+HELPER(umask)
+{
+	volatile int *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 9, 0);
+
+	at[0] = geteuid();
+	while (!at[1])
+		sched_yield();
+	at[2] = umask(0);
+	return 0;
+}
+
+/* Who shares its umask with the caller (CLONE_FS) must not set that of a program with rights of its own. */
+TEST(set_user_id_beside_a_shared_umask)
+{
+	int fd = memfd_create("shared", 0);
+	volatile int *at;
+	int status;
+	pid_t pid;
+
+	REQUIRE(!ftruncate(fd, PAGE) && dup2(fd, 9) == 9);
+	at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	JOIN(CHILD(execl("/bin/busybox", "cp", "/progs/exec", "/tmp/suid", NULL)));
+	EQ(chown("/tmp/suid", 77, 0), 0);
+	EQ(chmod("/tmp/suid", 04755), 0);
+	JOIN(CHILD(
+	    setuid(1234); umask(022); pid = syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0);
+	    if (!pid) execl("/tmp/suid", "exec", "--umask", NULL); while (!at[0]) sched_yield();
+	    umask(0); at[1] = 1; EQ(waitpid(pid, &status, 0), pid); EQ(status, 0)));
+	/* Linux does not raise the rights then. */
+	EQ(at[0], on_calf() ? 77 : 1234);
+	EQ(at[2], on_calf() ? 022 : 0);
+	EQ(unlink("/tmp/suid"), 0);
 }
 
 TEST(set_user_id)

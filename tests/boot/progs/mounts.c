@@ -119,6 +119,55 @@ TEST(size_limits_mappings)
 	done();
 }
 
+/* Two that fill the last hole need one page between them, not two. */
+TEST(last_page_is_enough_for_two)
+{
+	volatile int *round = map_anon(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	enum { ROUNDS = 300 };
+	volatile char *p;
+	pid_t pid;
+	int fd;
+
+	if (!on_calf())
+		SKIP("Linux takes room before it looks again, and one of them may get SIGBUS");
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, "size=4k"), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	EQ(ftruncate(fd, PAGE), 0);
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	REQUIRE(p != MAP_FAILED);
+	pid = CHILD(for (int i = 1; i <= ROUNDS; i++) {
+		while (round[0] < i)
+			sched_yield();
+		p[1] = i;
+		round[1] = i;
+	});
+	for (int i = 1; i <= ROUNDS; i++) {
+		EQ(ftruncate(fd, 0), 0);
+		EQ(ftruncate(fd, PAGE), 0);
+		round[0] = i;
+		p[0] = i;
+		while (round[1] < i && kill(pid, 0) == 0)
+			sched_yield();
+	}
+	JOIN(pid);
+	EQ(munmap((void *)p, PAGE), 0);
+	close(fd);
+	done();
+}
+
+TEST(size_of_zero_is_no_limit)
+{
+	int fd;
+
+	begin();
+	EQ(mount("none", DIR, "tmpfs", 0, "size=0"), 0);
+	fd = open(DIR "/f", O_CREAT | O_RDWR, 0600);
+	EQ(write(fd, "x", 1), 1);
+	close(fd);
+	done();
+}
+
 TEST(read_only)
 {
 	int fd;

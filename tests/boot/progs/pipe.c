@@ -467,5 +467,13 @@ TEST(pipes_of_a_user_are_limited)
 	EQ(fcntl(p[0], F_SETPIPE_SZ, 4 << 20), 4 << 20);
 	set_limit("user-pages-hard", "0");
 	set_limit("user-pages-soft", "16384");
+	/* What is there is larger than may be asked for: it may stay so, or shrink. */
+	REQUIRE(!pipe(p));
+	set_limit("max-size", "16384");
+	JOIN(CHILD(EQ(setuid(1000), 0); EQ(fcntl(p[0], F_SETPIPE_SZ, FULL), FULL);
+		   EQ(fcntl(p[0], F_SETPIPE_SZ, FULL / 2), FULL / 2);
+		   FAILS(fcntl(p[0], F_SETPIPE_SZ, FULL), EPERM); REQUIRE(!pipe(p));
+		   EQ(fcntl(p[0], F_GETPIPE_SZ), 16384)));
+	set_limit("max-size", "1048576");
 	JOIN(CHILD(EQ(setuid(1000), 0); FAILS(fcntl(p[0], F_SETPIPE_SZ, 8 << 20), EPERM)));
 }
