@@ -24,7 +24,6 @@ DIFFERENT = {
     r"fchmod 1:(pipe-in|pipe-out|socket)": "files without a name have no mode to change",
     r"futex 1:read-only": "Calf waits on what nobody can change",
     r"timer_create 1:.*|clock_nanosleep 1:(cpu|alarm)": "no timers of CPU time, no alarms",
-    r"setrlimit (good|2:.*)": "no CPU time at all: on Linux the next tick ends who has that, if there is one",
     r"ioprio_get .*": "there are no I/O priorities: those of all are 0",
     r"unshare 1:bit-29": "no namespaces",
     r"pkey_.*": "QEMU's CPU has protection keys, which Calf does not use",

@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-enum { BLOCK_MS = 300, CASES = 64 };
+enum { BLOCK_MS = 1000, CASES = 64 };
 
 /* ---- values ---- */
 
@@ -160,6 +160,8 @@ static int values_of(char kind, struct value *v)
 	    {"unix", AF_UNIX}, {"0", 0}, {"-1", -1}, {"inet", AF_INET}, {"99", 99}};
 	const struct value types[] = {{"stream", SOCK_STREAM},	{"0", 0},	   {"-1", -1},
 				      {"datagram", SOCK_DGRAM}, {"raw", SOCK_RAW}, {"15", 15}};
+	/* Of what the caller does not run out. */
+	const struct value limits[] = {{"core", 4}, {"-1", -1}, {"16", 16}, {"int-max", INT32_MAX}};
 #define KIND(letter, array)                      \
 	case letter:                             \
 		memcpy(v, array, sizeof(array)); \
@@ -190,6 +192,7 @@ static int values_of(char kind, struct value *v)
 		KIND('k', sockets);
 		KIND('F', families);
 		KIND('T', types);
+		KIND('R', limits);
 	}
 	abort();
 }
@@ -296,7 +299,7 @@ static const struct call {
     CALL(fchown, "fnn"),
     CALL(lchown, "pnn"),
     CALL(gettimeofday, "bb"),
-    CALL(getrlimit, "nb"),
+    CALL(getrlimit, "Rb"),
     CALL(getrusage, "xb"),
     CALL(sysinfo, "b"),
     CALL(times, "b"),
@@ -344,7 +347,7 @@ static const struct call {
     CALL(setdomainname, "bl"),
     CALL(arch_prctl, "xb"),
     CALL(prctl, "nnnnn"),
-    CALL(setrlimit, "nb"),
+    CALL(setrlimit, "Rb"),
     CALL(gettid, ""),
     CALL(readahead, "fll"),
     CALL(tkill, "Ps"),
@@ -413,7 +416,7 @@ static const struct call {
     CALL(pwritev, "fvnl"),
     CALL(rt_tgsigqueueinfo, "PPsb"),
     CALL(recvmmsg, "kbnxt"),
-    CALL(prlimit64, "Pnbb"),
+    CALL(prlimit64, "PRbb"),
     CALL(syncfs, "f"),
     CALL(sendmmsg, "kbnx"),
     CALL(getcpu, "bbb"),
