@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-enum { BLOCK_MS = 1000, CASES = 64 };
+enum { BLOCK_MS = 900, CASES = 64 };
 
 /* ---- values ---- */
 
