@@ -73,7 +73,7 @@ class Config:
 
 def sources():
     """Names of the programs, and with `names_of` the tests in each, read off the sources."""
-    skip = ("runner", "quits", "wrong")
+    skip = ("runner", "quits", "wrong", "bad_args")
     names = [p.stem for p in (HERE / "progs").glob("*.c") if p.stem not in skip]
     names += VARIANTS
     # fuzzers come last: as root they may well remove what others need

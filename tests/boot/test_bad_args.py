@@ -1,4 +1,4 @@
-"""What each call answers to bad arguments: the lines of `errnos --all` on Calf against those on Linux."""
+"""What each call answers to bad arguments: the lines of `bad_args --all` on Calf against those on Linux."""
 
 import errno
 import os
@@ -6,13 +6,12 @@ import re
 
 import pytest
 
-from conftest import LINUX_CMDLINE, make_iso
-from initrd import Initrd
+from conftest import LINUX_CMDLINE, make_iso, programs_initrd
 from machine import Machine
-from matrix import LINUX, PROGS, SCRATCH
+from matrix import LINUX, SCRATCH
 import tap
 
-pytestmark = pytest.mark.xdist_group("errnos")
+pytestmark = pytest.mark.xdist_group("bad_args")
 
 # Lines in which the two may differ, and why.
 DIFFERENT = {
@@ -33,23 +32,14 @@ DIFFERENT = {
 
 
 def run(kind):
-    archive = Initrd()
-    archive.file("init", PROGS / "runner")
-    for folder in ("proc", "sys", "tmp", "bin"):
-        archive.folder(folder)
-    archive.file("bin/busybox", "/bin/busybox")
-    archive.link("bin/sh", "busybox")
-    archive.file("progs/errnos", PROGS / "errnos")
-    archive.text("tests.list", "errnos --all\n")
-    name = f"errnos-{kind}-{os.getpid()}"
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    initrd = archive.write(SCRATCH / f"{name}.cpio")
+    name = f"bad_args-{kind}-{os.getpid()}"
+    initrd = programs_initrd(name, {"bad_args": ["--all"]})
     if kind == "linux":
         machine = Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, memory="512M")
     else:
         machine = Machine(iso=make_iso(name, initrd, "loglevel=4"), memory="512M")
     outcome = machine.run(600, 300)
-    (SCRATCH / f"errnos-{kind}.log").write_text(outcome.text)
+    (SCRATCH / f"bad_args-{kind}.log").write_text(outcome.text)
     for suffix in (".cpio", ".iso"):
         (SCRATCH / (name + suffix)).unlink(missing_ok=True)
     return outcome
@@ -75,7 +65,7 @@ def test_answers_are_those_of_linux():
     outcomes = {kind: run(kind) for kind in ("linux", "calf")}
     for outcome in outcomes.values():
         assert outcome.good and tap.finished(outcome.text), outcome
-    ran = tap.parse(outcomes["calf"].text)["errnos"]
+    ran = tap.parse(outcomes["calf"].text)["bad_args"]
     assert ran.audit == "good" and ran.frames == 0, ran
     linux, calf = (answers(outcomes[kind]) for kind in ("linux", "calf"))
     assert len(linux) > 4000 and linux.keys() == calf.keys()
