@@ -72,6 +72,21 @@ int timeval_get(u64 *ns, const struct timeval __user *p)
 	return 0;
 }
 
+int timeval_get_any(u64 *ns, const struct timeval __user *p)
+{
+	struct timeval tv;
+	s64 more;
+
+	if (copy_from_user(&tv, p, sizeof(tv)))
+		return -EFAULT;
+	if (tv.tv_sec < 0 || tv.tv_usec < 0)
+		return -EINVAL;
+	more = tv.tv_usec / 1000000;
+	*ns = saturate(min(tv.tv_sec, MAX_SECONDS) + min(more, MAX_SECONDS),
+		       tv.tv_usec % 1000000 * (s64)NSEC_PER_USEC);
+	return 0;
+}
+
 static struct timeval to_timeval(u64 ns)
 {
 	return (struct timeval){(s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / NSEC_PER_USEC)};

@@ -40,6 +40,8 @@ int timespec_put(struct timespec __user *p, u64 ns);
 int itimerspec_get(u64 *value, u64 *interval, const struct itimerspec __user *p);
 int itimerspec_put(struct itimerspec __user *p, u64 value, u64 interval);
 int timeval_get(u64 *ns, const struct timeval __user *p);
+/* As select(2): microseconds may come to seconds. */
+int timeval_get_any(u64 *ns, const struct timeval __user *p);
 int timeval_put(struct timeval __user *p, u64 ns);
 
 /* The time `ns` from now, for wait_event_until(); WAIT_FOREVER where it lies beyond all time. */

@@ -374,23 +374,6 @@ static long do_select(s32 nfds, u64 __user *const user[3], u64 deadline)
 	return n;
 }
 
-/* As timeval_get(), but microseconds may come to seconds here. */
-static int get_timeval(u64 *ns, const struct timeval __user *user)
-{
-	struct timeval tv;
-	u64 seconds;
-
-	if (copy_from_user(&tv, user, sizeof(tv)))
-		return -EFAULT;
-	if (tv.tv_sec < 0 || tv.tv_usec < 0)
-		return -EINVAL;
-	seconds = (u64)tv.tv_sec + (u64)tv.tv_usec / 1000000;
-	*ns = seconds < ~0ull / NSEC_PER_SEC - 1
-		  ? seconds * NSEC_PER_SEC + (u64)tv.tv_usec % 1000000 * NSEC_PER_USEC
-		  : ~0ull;
-	return 0;
-}
-
 SYSCALL5(select, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, ex,
 	 struct timeval __user *, timeout)
 {
@@ -399,7 +382,7 @@ SYSCALL5(select, s32, nfds, u64 __user *, in, u64 __user *, out, u64 __user *, e
 	long n;
 
 	if (timeout) {
-		n = get_timeval(&ns, timeout);
+		n = timeval_get_any(&ns, timeout);
 		if (n)
 			return n;
 		deadline = poll_deadline(ns);
