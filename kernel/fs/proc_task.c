@@ -49,15 +49,21 @@ void proc_owner(const struct proc_node *n, u32 *uid, u32 *gid)
 	}
 }
 
+static int may_look_locked(const struct proc_node *n) __must_hold(&tasks_lock)
+{
+	const struct task *t = proc_task(n);
+
+	if (!t)
+		return -ESRCH;
+	return task_may_look(t) ? 0 : -EACCES;
+}
+
 int proc_may_look(const struct proc_node *n)
 {
-	struct task *t;
-	int err = -ESRCH;
+	int err;
 
 	spin_lock(&tasks_lock);
-	t = proc_task(n);
-	if (t)
-		err = task_may_look(t) ? 0 : -EACCES;
+	err = may_look_locked(n);
 	spin_unlock(&tasks_lock);
 	return err;
 }
@@ -79,17 +85,12 @@ struct mm *proc_mm(const struct proc_node *n)
 
 int proc_mm_to_look(const struct proc_node *n, struct mm **mm)
 {
-	struct task *t;
-	int err = -ESRCH;
+	int err;
 
-	*mm = NULL;
 	/* Over both: an exec in between might raise the rights that the memory takes. */
 	spin_lock(&tasks_lock);
-	t = proc_task(n);
-	if (t)
-		err = task_may_look(t) ? 0 : -EACCES;
-	if (!err)
-		*mm = proc_mm(n);
+	err = may_look_locked(n);
+	*mm = err ? NULL : proc_mm(n);
 	spin_unlock(&tasks_lock);
 	return err;
 }
