@@ -9,26 +9,9 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 
+#include "fail.h"
 #include "thread.h"
 #include "sock_net.h"
-
-static int knob = -1;
-
-/* The n-th allocation from now fails; 0: none. */
-static void arm(int n)
-{
-	char text[16];
-
-	EQ(pwrite(knob, text, sprintf(text, "%d", n), 0), (long)strlen(text));
-}
-
-static bool fired(void)
-{
-	char text[16] = "";
-
-	REQUIRE(pread(knob, text, sizeof(text), 0) > 0);
-	return atoi(text) == 0;
-}
 
 static void begin(void)
 {

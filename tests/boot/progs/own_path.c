@@ -3,29 +3,15 @@
  * each of its allocations failing once, at each share level. One that fails leaves the contents of each page as
  * they were, and goes when tried again.
  */
+#include "fail.h"
 #include "levels.h"
 
 enum { PAGES = 800, GONE = 256 };
 static unsigned char *shared, *room;
-static int want[PAGES];		 /* the first byte of each page; GONE: not mapped */
-static int knob = -1, zero = -1; /* vm.fail_nth, /dev/zero */
+static int want[PAGES]; /* the first byte of each page; GONE: not mapped */
+static int zero = -1;	/* /dev/zero */
 static int go[2];
 static int failed_one = -1; /* where the operation found that out itself */
-
-static void arm(int n)
-{
-	char text[16];
-
-	EQ(pwrite(knob, text, sprintf(text, "%d", n), 0), (long)strlen(text));
-}
-
-static bool fired(void)
-{
-	char text[16] = "";
-
-	REQUIRE(pread(knob, text, sizeof(text), 0) > 0);
-	return atoi(text) == 0;
-}
 
 static void expect_pages(void)
 {
