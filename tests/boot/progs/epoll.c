@@ -1,43 +1,13 @@
 /* epoll(7): what is reported, when, and to whom. */
-#include "tap.h"
+#include "epoll.h"
 #include <poll.h>
 #include <pthread.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
 
 #define MANY 300
-
-static int ep(void)
-{
-	int fd = epoll_create1(EPOLL_CLOEXEC);
-
-	REQUIRE(fd >= 0);
-	return fd;
-}
-
-static int event(int init)
-{
-	int fd = eventfd(init, EFD_NONBLOCK);
-
-	REQUIRE(fd >= 0);
-	return fd;
-}
-
-static int ctl(int set, int op, int fd, uint32_t events)
-{
-	struct epoll_event e = {.events = events, .data.u64 = fd};
-
-	return epoll_ctl(set, op, fd, &e);
-}
-
-static void add(int set, int fd, uint32_t events)
-{
-	EQ(ctl(set, EPOLL_CTL_ADD, fd, events), 0);
-}
 
 /* What one event says of `fd` now; -1: none. */
 static long now(int set, int fd)
@@ -580,56 +550,4 @@ TEST(costs_what_is_ready)
 		take(fds[i]);
 	}
 	EQ(epoll_wait(s, ev, 4, 0), 0);
-}
-
-/* ---- how many ---- */
-
-#define MOST "/proc/sys/fs/epoll/max_user_watches"
-
-static void set_most(long n)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%ld\n", n);
-	spit(MOST, text);
-}
-
-/* As another user: a set, or two, of at most 4 watches in all. */
-static void fills(int others)
-{
-	int a, b, e[5];
-
-	EQ(setresuid(1234, 1234, 1234), 0);
-	a = ep();
-	b = ep();
-	for (int i = 0; i < 5; i++)
-		e[i] = event(0);
-	for (int i = 0; i < 4; i++)
-		add(i % 2 ? a : b, e[i], EPOLLIN);
-	FAILS(ctl(a, EPOLL_CTL_ADD, e[4], EPOLLIN), ENOSPC);
-	FAILS(ctl(a, EPOLL_CTL_ADD, e[1], EPOLLIN), EEXIST);
-	/* who made the set counts, not who adds */
-	add(others, e[4], EPOLLIN);
-	EQ(ctl(a, EPOLL_CTL_DEL, e[1], 0), 0);
-	add(a, e[4], EPOLLIN);
-	FAILS(ctl(a, EPOLL_CTL_ADD, e[1], EPOLLIN), ENOSPC);
-	close(e[3]);
-	add(a, e[1], EPOLLIN);
-	FAILS(ctl(a, EPOLL_CTL_ADD, e[0], EPOLLIN), ENOSPC);
-	close(b);
-	add(a, e[0], EPOLLIN);
-	add(a, e[2], EPOLLIN);
-}
-
-TEST(watches_of_a_user_are_limited)
-{
-	long most = value_of(MOST, "");
-
-	CHECK(most > 1000);
-	set_most(4);
-	JOIN(CHILD(fills(ep())));
-	/* all have gone with it */
-	JOIN(CHILD(fills(ep())));
-	set_most(most);
-	EQ(value_of(MOST, ""), most);
 }
