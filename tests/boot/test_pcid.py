@@ -18,7 +18,7 @@ PROGRAMS = {
     "remap": [],
     "advise": [],
     "thread_race": ["no_store_after_munmap", "exit_against_shootdown"],
-    "smp": ["no_write_after_mprotect", "no_write_reaches_the_child_of_a_fork"],
+    "smp": ["no_write_after_mprotect", "no_write_reaches_the_child_of_a_fork", "both_sides_unmap"],
 }
 MACHINES = {"smp1": (1, False), "smp2-debug": (2, True)}
 

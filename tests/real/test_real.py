@@ -20,7 +20,7 @@ import tap  # noqa: E402
 
 ROOTS = ROOT / "build" / "tests" / "real"
 
-# Modules of Python's own tests; the rest takes a quarter of an hour on Linux.
+# Modules of Python's own tests; the rest takes Linux some ten minutes.
 PYTHON = ["test_select", "test_mmap", "test_os"]
 if FULL:
     PYTHON += "test_tempfile test_signal test_threading test_subprocess test_socket test_multiprocessing_fork".split()
