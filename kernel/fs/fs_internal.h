@@ -189,6 +189,7 @@ static inline bool file_writable(const struct file *f)
 
 /* ---- locks.c ---- */
 
+void locks_init(void);
 void locks_free_inode(struct inode *i);
 /* A descriptor of f in the current task's table was closed: the table's record locks on the file go. */
 void locks_close(struct file *f);

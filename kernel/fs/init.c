@@ -20,6 +20,7 @@ static void context_init(struct mount *root)
 void fs_init(void)
 {
 	inode_init();
+	locks_init();
 	dentry_init();
 	file_init();
 	fd_table_init();

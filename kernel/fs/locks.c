@@ -26,10 +26,18 @@ struct file_lock {
 	s32 pid;	/* -1: an open file's */
 };
 
+/* Made for an inode's first lock, and kept as long as the inode. */
 struct lock_list {
 	struct list_head locks;
 	struct waitq wait;
 };
+
+static struct slab_cache *list_cache;
+
+void locks_init(void)
+{
+	list_cache = slab_create("file_lock_ctx", sizeof(struct lock_list), 16);
+}
 
 static spinlock_t locks_lock = SPINLOCK_INIT(LOCK_ADVISORY); /* every list and every lock in it */
 
@@ -39,20 +47,21 @@ static struct lock_list *list_of(struct inode *i)
 
 	if (l)
 		return l;
-	made = kmalloc(sizeof(*made));
+	made = slab_alloc(list_cache);
 	if (!made)
 		return NULL;
 	list_init(&made->locks);
 	waitq_init(&made->wait);
 	if (atomic_cas(&i->locks, &l, made))
 		return made;
-	kfree(made);
+	slab_free(list_cache, made);
 	return l;
 }
 
 void locks_free_inode(struct inode *i)
 {
-	kfree(i->locks);
+	if (i->locks)
+		slab_free(list_cache, i->locks);
 }
 
 static bool overlaps(const struct file_lock *a, const struct file_lock *b)

@@ -117,7 +117,7 @@ def test_each_kind_of_failing_program_is_noticed():
     assert "no plan" in program.fault()
 
 
-GOOD = "@begin p\nok 1 - a\n1..1\n@end p status=0 frames=0 ms=1 audit=good\n@done\n"
+GOOD = "@begin p\nok 1 - a\n1..1\n@end p status=0 frames=0 ms=1 audit=good objects=none\n@done\n"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,8 @@ GOOD = "@begin p\nok 1 - a\n1..1\n@end p status=0 frames=0 ms=1 audit=good\n@don
         ("", "", None),
         ("frames=0", "frames=3", "ledger"),
         ("frames=0", "frames=-3", "ledger"),
+        ("objects=none", "objects=file:1,dentry:-2", "file:1"),
+        ("objects=none", "objects=file_lock_ctx:1", None),
         ("audit=good", "audit=bad", "audit"),
         ("audit=good", "audit=missing", "audit"),
         ("status=0", "status=3", "status 3"),

@@ -42,8 +42,6 @@ MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
 # These take a minute or more each: one machine of Calf's will do, but for the full matrix.
 LONG = ("stress", "database", "web", "python")
 TIMEOUT, IDLE = (1800, 1000) if FULL else (600, 200)
-# Frames that a script's ledger may be off by with two CPUs: see slack() in tests/boot.
-SLACK = 2
 
 
 def machines_of(root):
@@ -114,8 +112,8 @@ def test_says_what_it_says_on_linux(booted, root, script, machine):
     assert program.text == expected.text
     assert program.status == 0, "\n".join(program.text)
     assert program.audit in ("good", "none")
-    slack = SLACK if machine.endswith("smp2") else 0
-    assert abs(program.frames) <= slack, f"the ledger of frames is off by {program.frames}"
+    assert not program.objects
+    assert program.frames == 0, f"the ledger of frames is off by {program.frames}"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 /*
  * Process 1 of the test machines: mounts what programs need, runs those that /tests.list names one
- * after another, checks that each gave back every frame that it took and that the counts of all frames
- * agree with the page tables, and powers off. The list has
+ * after another, checks that each gave back every frame and object that it took and that the counts of all
+ * frames agree with the page tables, and powers off. The list has
  * a line a program: its name, then the tests of it that are wanted (none: all).
  */
 #include <errno.h>
@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_WORDS 128
+#define MAX_WORDS  128
+#define MAX_CACHES 64
 
 static char list[65536];
 static char scratch[16384];
@@ -59,29 +60,79 @@ static ssize_t slurp(const char *path, char *buf, size_t size)
 }
 
 /*
- * Free frames after the kernel has handed back its caches; 0 on Linux, whose count is never still.
- * The two files stay open: what opening them takes would lie now in one slab and now in another.
+ * What the kernel has to account for, after it has handed back its caches. In which slab an object lies is
+ * chance, so frames are counted free or a slab's, and the objects in use beside them.
  */
-static long free_frames(void)
-{
-	static int drop = -1, stat = -1;
-	char *at;
-	ssize_t n;
+struct ledger {
+	long frames;
+	int nr_caches;
+	struct {
+		char name[24];
+		long used;
+	} cache[MAX_CACHES];
+};
 
+static long number_after(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? atol(at + strlen(name)) : 0;
+}
+
+/* Into scratch, from the start of an open file. */
+static void reread(int fd)
+{
+	ssize_t n = 0, r;
+
+	while ((r = pread(fd, scratch + n, sizeof(scratch) - 1 - n, n)) > 0)
+		n += r;
+	scratch[n] = 0;
+}
+
+/*
+ * All 0 on Linux, whose counts are never still. The files stay open: what opening them takes is the same in every
+ * count.
+ */
+static void take_stock(struct ledger *l)
+{
+	static int drop = -1, stat = -1, slabs = -1;
+	char *save = NULL;
+
+	memset(l, 0, sizeof(*l));
 	if (access("/proc/sys/vm/fork_share_level", F_OK))
-		return 0;
-	if (drop < 0)
+		return;
+	if (drop < 0) {
 		drop = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
-	if (stat < 0)
 		stat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+		slabs = open("/proc/slabinfo", O_RDONLY | O_CLOEXEC);
+	}
 	if (write(drop, "3\n", 2) != 2)
 		say("# drop_caches refused\n");
-	n = pread(stat, scratch, sizeof(scratch) - 1, 0);
-	if (n < 0)
-		return -1;
-	scratch[n] = 0;
-	at = strstr(scratch, "nr_free_pages ");
-	return at ? atol(at + 14) : -1;
+	reread(stat);
+	l->frames = number_after(scratch, "nr_free_pages ") +
+		    number_after(scratch, "nr_slab_unreclaimable ");
+	reread(slabs);
+	for (char *line = strtok_r(scratch, "\n", &save); line && l->nr_caches < MAX_CACHES;
+	     line = strtok_r(NULL, "\n", &save))
+		if (line[0] != '#' && sscanf(line, "%23s %ld", l->cache[l->nr_caches].name,
+					     &l->cache[l->nr_caches].used) == 2)
+			l->nr_caches++;
+}
+
+/* The caches whose objects in use are not as many as before, as NAME:MORE,...; "none". */
+static void objects_text(char *text, size_t size, const struct ledger *before,
+			 const struct ledger *after)
+{
+	size_t n = 0;
+
+	snprintf(text, size, "none");
+	for (int i = 0; i < after->nr_caches && n < size - 1; i++) {
+		long more = after->cache[i].used - before->cache[i].used;
+
+		if (more)
+			n += snprintf(text + n, size - n, "%s%s:%ld", n ? "," : "",
+				      after->cache[i].name, more);
+	}
 }
 
 /* Has Calf hold all counts of frames against all page tables; Linux has no such file. */
@@ -137,8 +188,9 @@ static int run(char **argv)
 
 static void run_line(char *line)
 {
-	char *words[MAX_WORDS + 1], *save = NULL, text[256];
-	long before, after, began;
+	char *words[MAX_WORDS + 1], *save = NULL, text[256], objects[512];
+	static struct ledger before, after;
+	long began;
 	int n = 0, status;
 
 	for (char *w = strtok_r(line, " ", &save); w && n < MAX_WORDS;
@@ -149,19 +201,23 @@ static void run_line(char *line)
 		return;
 	snprintf(text, sizeof(text), "@begin %s\n", words[0]);
 	say(text);
-	before = free_frames();
+	take_stock(&before);
 	began = now_ms();
 	status = run(words);
 	began = now_ms() - began;
-	/* The last exits may still be on their way: the frames get a second to come back. */
-	after = free_frames();
-	for (int i = 0; i < 20 && after != before; i++) {
+	/* The last exits may still be on their way: all gets a second to come back. */
+	take_stock(&after);
+	for (int i = 0; i < 20 && memcmp(&after, &before, sizeof(after)); i++) {
 		nap(50);
-		after = free_frames();
+		take_stock(&after);
 	}
-	snprintf(text, sizeof(text), "@end %s status=%d frames=%ld ms=%ld audit=%s\n", words[0],
-		 status, before - after, began, audit());
+	snprintf(text, sizeof(text),
+		 "@end %s status=%d frames=%ld ms=%ld audit=%s objects=", words[0], status,
+		 before.frames - after.frames, began, audit());
+	objects_text(objects, sizeof(objects) - 1, &before, &after);
+	strcat(objects, "\n");
 	say(text);
+	say(objects);
 }
 
 /* What the stack will need is there before anything is counted, wherever in a page it begins. */
@@ -175,6 +231,7 @@ static void touch_stack(void)
 
 int main(void)
 {
+	static struct ledger warm;
 	char *save = NULL;
 
 	mkdir("/proc", 0755);
@@ -190,7 +247,7 @@ int main(void)
 		say("# no /tests.list\n");
 	touch_stack();
 	audit();
-	free_frames(); /* the first call warms what later ones find warm */
+	take_stock(&warm); /* the first call warms what later ones find warm */
 	for (char *line = strtok_r(list, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		run_line(line);
 	say("@done\n");
