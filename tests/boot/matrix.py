@@ -63,6 +63,9 @@ class Config:
     def programs(self):
         return [p for p in sources() if self.takes(p)]
 
+    def size(self):
+        return len(self.programs())
+
     def takes(self, program):
         if self.only is not None and program not in self.only or program in self.without:
             return False
@@ -177,14 +180,14 @@ WHOLE = [
     Config(linux=True, memory=2048),
     Config(memory=16384, uefi=True, only=SMOKE),
 ] + [
-    Config(memory=memory, uefi=uefi, level=level)
+    Config(memory=memory, uefi=uefi, level=level, without=() if (memory, uefi) == (256, False) else LONG)
     for memory in (64, 256, 2048, 8192)
     for uefi in (False, True)
     for level in (0, 1, 2, 3, 4, "auto")
 ] + [Config(memory=1024, level=level, debug=True) for level in (0, 1, 2, 3, 4, "auto")] + [
-    Config(memory=memory, smp=smp, level=level)
-    for memory, smp in ((256, 2), (2048, 4), (2048, 8))
+    Config(memory=memory, smp=smp, level=level, without=without)
+    for memory, smp, without in ((256, 2, LONG), (2048, 4, ()))
     for level in (0, 1, 2, 3, 4, "auto")
-]
-# Of two machines of one name the later, which runs more.
-CONFIGS = list({c.name: c for c in COVERING + (SEVERAL + WHOLE if FULL else [])}.values())
+] + [Config(memory=2048, smp=8, level=level, only=FORKING + PARALLEL) for level in (0, 1, 2, 3, 4, "auto")]
+# Of two machines of one name the one that runs more.
+CONFIGS = list({c.name: c for c in sorted(COVERING + (SEVERAL + WHOLE if FULL else []), key=Config.size)}.values())
