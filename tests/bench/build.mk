@@ -10,7 +10,7 @@ $(BENCH_OUT)/micro $(BENCH_OUT)/parallel $(BENCH_OUT)/sparse:
 	@mkdir -p $(@D)
 	@$(MUSL_CC) -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Werror -pthread -o $@ $(filter %.c,$^)
 
-.PHONY: bench bench-check bench-smp bench-sparse
+.PHONY: bench bench-check bench-smp bench-real bench-sparse
 bench:
 	@$(MAKE) --no-print-directory deps DEPS=bench
 	@$(MAKE) --no-print-directory -s all $(BENCH_OUT)/micro $(LINUX)
@@ -27,6 +27,13 @@ bench-smp:
 	@$(MAKE) --no-print-directory -s all plain-build $(BENCH_OUT)/parallel $(LINUX)
 	@LEAST=180 ROUNDS=5000 $(PLAIN_OUT)/test_scale
 	@$(PYTHON) tests/bench/run.py --smp $(BENCHFLAGS)
+
+# Debian's own servers and programs, against tests/bench/real.csv. REALFLAGS goes to tests/bench/real.py.
+REALFLAGS ?=
+bench-real:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s all boot-progs real-roots
+	@$(PYTHON) tests/bench/real.py $(REALFLAGS)
 
 # What AUTO_SPARSE in mm/fork.c follows from.
 bench-sparse:

@@ -13,12 +13,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "boot"))
 
 from conftest import LINUX_CMDLINE, make_iso  # noqa: E402
-from initrd import Initrd  # noqa: E402
 from machine import Machine  # noqa: E402
-from matrix import FULL, LINUX, PROGS, ROOT, SCRATCH  # noqa: E402
+from matrix import FULL, LINUX, SCRATCH  # noqa: E402
+from overlay import overlay  # noqa: E402
 import tap  # noqa: E402
-
-ROOTS = ROOT / "build" / "tests" / "real"
 
 # Modules of Python's own tests; the rest takes Linux some ten minutes.
 PYTHON = ["test_select", "test_mmap", "test_os"]
@@ -48,26 +46,10 @@ def machines_of(root):
     return [m for m in MACHINES if FULL or root not in LONG or m != "share1"]
 
 
-def overlay(root, name):
-    """The root file system, with the runner as /init and the scripts as its programs, as one initrd."""
-    base = ROOTS / f"{root}.cpio"
-    if not base.exists():
-        pytest.fail(f"{base} is not there: `make real-roots` fetches Debian's packages", pytrace=False)
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    archive = Initrd()
-    archive.file("init", PROGS / "runner")
-    for script in SCRIPTS[root]:
-        archive.file(f"progs/{script}", HERE / "scripts" / script)
-    lines = [" ".join([script] + ARGUMENTS.get(script, [])) for script in SCRIPTS[root]]
-    archive.text("tests.list", "\n".join(lines) + "\n")
-    path = SCRATCH / f"{name}.cpio"
-    path.write_bytes(base.read_bytes() + archive.bytes())
-    return path
-
-
 def boot(root, machine):
     name = f"real-{root}-{machine}"
-    initrd = overlay(root, f"{name}-{os.getpid()}")
+    initrd = SCRATCH / f"{name}-{os.getpid()}.cpio"
+    overlay(root, [HERE / "scripts" / script for script in SCRIPTS[root]], initrd, ARGUMENTS)
     if MACHINES[machine] is None:
         it = Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, memory="1G")
     else:
