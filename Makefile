@@ -197,6 +197,8 @@ help:
 	@echo "make bench      measures fork and other paths on Calf and on Debian's Linux: table and pictures"
 	@echo "make bench-check  holds Calf's figures against tests/bench/budgets.csv; BENCHFLAGS='--levels auto'"
 	@echo "make bench-smp  what two CPUs do side by side, by the clock: Calf against Linux and tests/bench/ratios.csv"
+	@echo "make bench-real  how fast Debian's servers and programs are on both: REALFLAGS='--only redis'"
+	@echo "make soak       random system calls for an hour, on machines in turn: SOAKFLAGS='--minutes 5'"
 	@echo "make iso        an ISO that boots by BIOS and UEFI: INITRD=file CMDLINE='...' ISO=file"
 	@echo "make qemu       boots ISO=file: SMP=n MEM=2G UEFI=1 QEMUFLAGS='...'; status 0 after power-off"
 	@echo "make debug      the same, stopped, waiting for gdb on port 1234"

@@ -78,3 +78,11 @@ test-all:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -s $(PARALLEL) test-build
 	@CALF_MATRIX=full $(PYTEST_RUN)
+
+# Random system calls for an hour; SOAKFLAGS goes to tests/boot/soak.py.
+SOAKFLAGS ?=
+.PHONY: soak
+soak:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s $(PARALLEL) all debug-build boot-progs
+	@CALF_BUILD=$(BUILD) $(PYTHON) tests/boot/soak.py $(SOAKFLAGS)
