@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from initrd import Initrd  # noqa: E402
 from machine import Machine  # noqa: E402
-from matrix import BUILD, LINUX, OPTIONS, PROGS, ROOT, SCRATCH, names_of  # noqa: E402
+from matrix import BUILD, LINUX, PROGS, ROOT, SCRATCH, names_of  # noqa: E402
 import tap  # noqa: E402
 
 # no_timer_check: on a busy host its look at the timer may see no tick, and then it panics.
@@ -57,8 +57,8 @@ def make_iso(name, initrd, cmdline="", debug=False):
     return str(iso)
 
 
-def programs_initrd(name, wanted):
-    """An initrd whose runner goes through `wanted`: tests by program; None for all of them."""
+def programs_initrd(name, wanted, options=lambda program: []):
+    """An initrd whose runner goes through `wanted`: tests by program, none for all of them, and `options` of each."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     archive = Initrd()
     archive.file("init", PROGS / "runner")
@@ -70,13 +70,13 @@ def programs_initrd(name, wanted):
     for program, tests in wanted.items():
         for path in [PROGS / program, *sorted(PROGS.glob(f"{program}-*"))]:
             archive.file(f"progs/{path.name}", path)
-        lines.append(" ".join([program] + (tests or []) + OPTIONS.get(program, [])))
+        lines.append(" ".join([program] + (tests or []) + options(program)))
     archive.text("tests.list", "\n".join(lines) + "\n")
     return archive.write(SCRATCH / f"{name}.cpio", compress="uefi" in name)
 
 
 def machine_for(config, name, wanted):
-    initrd = programs_initrd(name, wanted)
+    initrd = programs_initrd(name, wanted, config.options)
     # Counted time is one thread's: several CPUs would only take turns.
     counted = config.smp == 1
     common = dict(memory=f"{config.memory}M", smp=config.smp, uefi=config.uefi, counted=counted)

@@ -23,9 +23,6 @@ AT_MOST = {"oom": 256}
 # Programs built a second way from another one's source.
 VARIANTS = {f"{p.stem}_glibc": p.stem for p in (HERE / "progs").glob("thread*.c")}
 
-# What a program is told beside the tests that are wanted of it.
-OPTIONS = {"torture": ["seconds=30"]} if FULL else {}
-
 # What measures how long things take. With one CPU time is counted in instructions; several run at
 # their host's pace, which is anybody's guess.
 TIMED = ("timerfd", "posix_timer")
@@ -62,6 +59,10 @@ class Config:
 
     def programs(self):
         return [p for p in sources() if self.takes(p)]
+
+    def options(self, program):
+        """What the program is told beside the tests that are wanted of it."""
+        return ["seconds=30"] if FULL and program == "torture" and self.smp > 1 else []
 
     def size(self):
         return len(self.programs())
