@@ -30,6 +30,12 @@ void iter_user_vec(struct io_iter *it, const struct iovec *seg, size_t total)
 	it->kernel = false;
 }
 
+void iter_kernel_vec(struct io_iter *it, const struct iovec *seg, size_t total)
+{
+	iter_user_vec(it, seg, total);
+	it->kernel = true;
+}
+
 enum direction { PUT, GET, ZERO };
 
 /* Moves n bytes, all within one segment; returns how many could not be. */

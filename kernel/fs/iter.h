@@ -20,6 +20,7 @@ void iter_user(struct io_iter *it, const void __user *buf, size_t n);
 void iter_kernel(struct io_iter *it, const void *buf, size_t n);
 /* `seg` stays the caller's while the iterator is used. */
 void iter_user_vec(struct io_iter *it, const struct iovec *seg, size_t total);
+void iter_kernel_vec(struct io_iter *it, const struct iovec *seg, size_t total);
 
 #define IO_MAX	      0x7ffff000ull /* as Linux: the most that one call moves */
 #define IO_VECTOR_MAX 1024

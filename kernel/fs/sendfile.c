@@ -1,4 +1,7 @@
-/* sendfile(2) and copy_file_range(2): from one file to another by way of one frame. */
+/*
+ * sendfile(2) and copy_file_range(2). What lies in the page cache goes out of its frames, a run of them at a time;
+ * the rest by way of one frame.
+ */
 #include "arch/uaccess.h"
 #include "kernel/fs/fs_internal.h"
 #include "kernel/fs/fsnotify.h"
@@ -6,37 +9,99 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define MAX_COPY 0x7ffff000ull
+#define MAX_COPY  0x7ffff000ull
+#define RUN_PAGES 16
 
-/* Copies one piece of at most n bytes: how many, 0 at the end of `in`, or an errno. */
-static ssize_t copy_piece(struct file *out, loff_t *out_pos, struct file *in, loff_t *in_pos,
-			  void *buf, size_t n)
+struct copy {
+	struct file *out, *in;
+	loff_t *out_pos, *in_pos;
+	struct mapping *cache; /* of `in`; NULL: its contents are made as they are read */
+	struct page *buf;      /* where there is no cache */
+};
+
+/* Frames of a file's contents, referenced, in order; NULL for a hole. */
+struct run {
+	unsigned count;
+	struct page *pages[RUN_PAGES];
+	struct iovec segs[RUN_PAGES];
+};
+
+/* At most n bytes from pos on: how many, 0 at the end of the file. */
+static size_t run_get(struct run *r, struct mapping *m, u64 pos, u64 n)
 {
-	loff_t start = *in_pos;
+	u64 size = atomic_load(&m->size), at = pos, end;
+
+	r->count = 0;
+	if (pos >= size)
+		return 0;
+	for (end = pos + min(n, size - pos); at < end && r->count < RUN_PAGES; r->count++) {
+		u64 offset = at & (PAGE_SIZE - 1), len = min(PAGE_SIZE - offset, end - at);
+		struct page *page = mapping_find(m, at >> PAGE_SHIFT);
+		char *from = page ? page_to_virt(page) : pfn_to_virt(zero_pfn);
+
+		r->pages[r->count] = page;
+		r->segs[r->count] = (struct iovec){(u64)(from + offset), len};
+		at += len;
+	}
+	return at - pos;
+}
+
+static void run_put(struct run *r)
+{
+	while (r->count--)
+		if (r->pages[r->count])
+			page_put(r->pages[r->count]);
+}
+
+/* Copies some of the next n bytes: how many, 0 at the end of `in`, or an errno. */
+static ssize_t copy_run(struct copy *c, u64 n)
+{
+	struct run r;
+	struct io_iter it;
+	size_t len = run_get(&r, c->cache, (u64)*c->in_pos, n);
+	ssize_t put;
+
+	if (!len)
+		return 0;
+	iter_kernel_vec(&it, r.segs, len);
+	put = file_write(c->out, &it, c->out_pos);
+	run_put(&r);
+	if (put > 0)
+		*c->in_pos += put;
+	return put;
+}
+
+/* The same where there is no page cache. */
+static ssize_t copy_piece(struct copy *c, u64 n)
+{
+	loff_t start = *c->in_pos;
 	struct io_iter it;
 	ssize_t got, put;
 
-	iter_kernel(&it, buf, min(n, (size_t)PAGE_SIZE));
-	got = file_read(in, &it, in_pos);
+	iter_kernel(&it, page_to_virt(c->buf), min(n, PAGE_SIZE));
+	got = file_read(c->in, &it, c->in_pos);
 	if (got <= 0)
 		return got;
-	iter_kernel(&it, buf, (size_t)got);
-	put = file_write(out, &it, out_pos);
+	iter_kernel(&it, page_to_virt(c->buf), (size_t)got);
+	put = file_write(c->out, &it, c->out_pos);
 	/* What could not be written has not been read. */
-	*in_pos = start + (put > 0 ? put : 0);
+	*c->in_pos = start + (put > 0 ? put : 0);
 	return put;
 }
 
 static ssize_t copy_file(struct file *out, loff_t *out_pos, struct file *in, loff_t *in_pos, u64 n)
 {
-	struct page *page = page_alloc(PAGE_KERNEL, 0, 0);
+	struct copy c = {out, in, out_pos, in_pos, file_mapping(in), NULL};
 	ssize_t done = 0, piece = 0;
 
-	if (!page)
-		return -ENOMEM;
-	n = min(n, (u64)MAX_COPY);
+	if (!c.cache) {
+		c.buf = page_alloc(PAGE_KERNEL, 0, 0);
+		if (!c.buf)
+			return -ENOMEM;
+	}
+	n = min(n, MAX_COPY);
 	while ((u64)done < n) {
-		piece = copy_piece(out, out_pos, in, in_pos, page_to_virt(page), n - (u64)done);
+		piece = c.cache ? copy_run(&c, n - (u64)done) : copy_piece(&c, n - (u64)done);
 		if (piece <= 0)
 			break;
 		done += piece;
@@ -44,7 +109,10 @@ static ssize_t copy_file(struct file *out, loff_t *out_pos, struct file *in, lof
 			break;
 		cond_resched();
 	}
-	page_put(page);
+	if (c.buf)
+		page_put(c.buf);
+	if (c.cache && done)
+		file_accessed(in);
 	fsnotify_io(in, done, false);
 	fsnotify_io(out, done, true);
 	return done ? done : piece;

@@ -1,6 +1,7 @@
 /* Files: reading, writing, seeking, sizes, descriptors. */
 #include "tap.h"
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 
 #define NAME "/tmp/file-test"
@@ -348,6 +349,40 @@ TEST(sendfile_between_files)
 	close(in);
 	close(out);
 	unlink("/tmp/file-out");
+	unlink(NAME);
+}
+
+/* More than one run of pages, from the middle of one on, holes between, into a pipe that is soon full. */
+TEST(sendfile_of_holes_into_a_pipe)
+{
+	int in = fresh(O_RDWR), p[2];
+	char out[64 * 1024];
+	off_t at = 100;
+	ssize_t n;
+
+	for (int i = 0; i < 40; i += 2)
+		EQ(pwrite(in, &(char){'a' + i % 26}, 1, i * PAGE + 200), 1);
+	EQ(ftruncate(in, 40 * PAGE + 50), 0);
+	REQUIRE(pipe2(p, O_NONBLOCK) == 0);
+	for (long total = 0; total < 40L * (long)PAGE - 50; total += n) {
+		n = sendfile(p[1], in, &at, MIB);
+		REQUIRE(n > 0);
+		EQ(at, 100 + total + n);
+		EQ(read(p[0], out, sizeof(out)), n);
+		for (ssize_t k = 0; k < n; k++) {
+			long pos = 100 + total + k, page = pos / (long)PAGE;
+			bool written = pos % (long)PAGE == 200 && page < 40 && page % 2 == 0;
+
+			if (out[k] != (written ? 'a' + page % 26 : 0)) {
+				EQ(out[k], written ? 'a' + page % 26 : 0);
+				EQ(pos, -1);
+				return;
+			}
+		}
+	}
+	EQ(sendfile(p[1], in, &at, MIB), 0);
+	EQ(lseek(in, 0, SEEK_CUR), 0);
+	close(in);
 	unlink(NAME);
 }
 
