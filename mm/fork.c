@@ -88,15 +88,22 @@ static void copy_fields(struct mm *to, const struct mm *from) __must_hold(&to->l
  * Shares or copies the parent's tree, and leaves the parent's CPUs no writable translation of what
  * is shared now. On failure the child holds what was copied so far.
  */
-static int fork_tree(struct mm *child, struct mm *parent, int level)
+static int fork_tree(struct mm *child, struct mm *parent, int level) __must_hold(&parent->lock)
 {
 	struct tree_copy how = {.share_level = (unsigned)level};
+	/* No thread may write a frame while it is copied: who tries to waits for mm->lock. */
+	bool stop = level == 0 && atomic_load(&parent->users) > 1;
 	int err;
 
 	if (level == FORK_SHARE_AUTO)
 		how = (struct tree_copy){1, AUTO_SPARSE, AUTO_UPPER, AUTO_TABLES};
+	if (stop) {
+		tree_arm_root(parent, false);
+		mmu_flush_all(&parent->mmu);
+	}
 	err = tree_copy_table(child->root, parent->root, &how);
-
+	if (stop)
+		tree_arm_root(parent, true);
 	mmu_flush_all(&parent->mmu);
 	if (err)
 		return err;

@@ -279,6 +279,27 @@ int tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how)
 	return err;
 }
 
+void tree_arm_root(struct mm *mm, bool armed)
+{
+	pte_t *e = table_entries(mm->root);
+	unsigned first;
+
+	spin_lock(&mm->root->lock);
+	table_for_each_group (first, mm->root) {
+		for (unsigned i = first; i < first + TABLE_GROUP; i++) {
+			pte_t old = pte_load(&e[i]);
+
+			if (pte_none(old))
+				continue;
+			if (!armed)
+				pte_clear_bits(&e[i], PTE_WRITE);
+			else if (page_mapcount(pfn_to_page(pte_pfn(old))) == 1)
+				pte_store(&e[i], pte_with(old, PTE_WRITE));
+		}
+	}
+	spin_unlock(&mm->root->lock);
+}
+
 /* Puts a table where there was none. The parent is locked. */
 static void link_table(struct mm *mm, struct page *parent, pte_t *slot, struct page *table)
     __must_hold(&parent->lock)

@@ -212,3 +212,10 @@ struct tree_copy {
  * may have been cleared.
  */
 int __must_check tree_copy_table(struct page *dst, struct page *src, struct tree_copy *how);
+
+/*
+ * Takes W from all entries of the root, or gives it back where the table below is this tree's own. Without it,
+ * and once its CPUs are flushed, nobody writes in the whole tree: faults wait for mm->lock, which the
+ * caller holds exclusive.
+ */
+void tree_arm_root(struct mm *mm, bool armed) __must_hold(&mm->lock);

@@ -164,7 +164,7 @@ COVERING = [
     Config(memory=512, smp=4, level="auto", only=FORKING + RACES + ("pipe", "realtime", "storm", "sched", "timer")),
     Config(memory=1024, smp=4, debug=True, only=RACES),
     Config(memory=1024, smp=4, level="auto", debug=True, only=FORKING + RACES),
-    Config(memory=512, smp=2, uefi=True, level=0, only=SMOKE + ("smp",)),
+    Config(memory=512, smp=2, uefi=True, level=0, only=SMOKE + ("smp", "thread_memory")),
     Config(memory=1024, smp=8, only=EIGHT),
 ]
 # Several CPUs run at their host's pace: what depends on who is first has longer odds there.

@@ -21,16 +21,6 @@
 #define FILES_AT 0x40280000ull
 #define OWN(t)	 (0x40300000ull + (t)*0x100000ull)
 
-/*
- * The eager fork copies frames that other threads go on writing: each word comes out old or new, as
- * where fork on Linux has not yet flushed their CPUs. Nothing else is forgiven.
- */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-	return "race:copy_frame_entry\n";
-}
-
 static struct mm *mm;
 static u64 steps;
 
@@ -139,6 +129,7 @@ static void *thread(void *arg)
 			fork_step(common);
 	}
 	sim_run(cpu, NULL);
+	mm_put_user(mm);
 	return NULL;
 }
 
@@ -158,12 +149,13 @@ static void run_level(int level)
 		      NULL, 0) == (long)COMMON);
 	CHECK(mm_mmap(mm, FILES_AT, PAGES * PAGE_SIZE, prot, MAP_SHARED | MAP_FIXED, f, 0) ==
 	      (long)FILES_AT);
+	for (u64 i = 1; i < THREADS; i++)
+		mm_get_user(mm);
 	for (u64 i = 0; i < THREADS; i++)
 		CHECK(!pthread_create(&threads[i], NULL, thread, (void *)i));
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	host_cpu = 0;
-	mm_put_user(mm);
 	file_put(f);
 	alloc_trim();
 	tap_ok(frames_free() == before, "threads: level %d, %lu steps each, no frame lost", level,
