@@ -96,7 +96,7 @@ TEST_FOR(90, readers_against_exits)
 {
 	enum { CHURNERS = 3 };
 	pid_t pids[CHURNERS];
-	long until = now_ms() + 4000;
+	long until = now_ms() + (on_host_time() ? 4000 : 1500);
 
 	for (int i = 0; i < CHURNERS; i++)
 		pids[i] = CHILD(churn());
@@ -112,7 +112,7 @@ TEST_FOR(90, maps_of_a_process_that_maps)
 {
 	pid_t pid = fork();
 	char path[64];
-	long until = now_ms() + 2000;
+	long until = now_ms() + (on_host_time() ? 2000 : 1000);
 
 	REQUIRE(pid >= 0);
 	if (pid == 0) {

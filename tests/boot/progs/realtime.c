@@ -279,7 +279,7 @@ TEST(yields_to_each_other_leave_something)
 	EQ(set(0, SCHED_FIFO, 50), 0);
 	pids[1] = CHILD(while (!*stop) sched_yield());
 	before = shared[0];
-	until = now_ms() + 2500;
+	until = now_ms() + 1200;
 	while (now_ms() < until)
 		sched_yield();
 	CHECK(shared[0] > before);

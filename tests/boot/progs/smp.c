@@ -470,7 +470,7 @@ TEST_FOR(120, both_sides_unmap)
 	pid = beside(mapper, NULL);
 	REQUIRE(pid > 0);
 	REQUIRE(comes_true(&sh.started, 1, 20000));
-	for (int i = 0; goes_on(i, 1500); i++) {
+	for (int i = 0; goes_on(i, 300); i++) {
 		volatile char *p = map_private(16 * PAGE);
 
 		for (int k = 0; k < 16; k++) {
