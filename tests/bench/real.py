@@ -24,6 +24,7 @@ ROOT_OF = {
     "languages": ("languages", 1024),
 }
 SYSTEMS = ("linux", "default")
+README_HEAD = "| program | Linux | Calf | times as fast |\n| --- | --: | --: | --: |\n"
 
 
 def arguments():
@@ -32,6 +33,7 @@ def arguments():
     )
     parser.add_argument("--only", help=f"these scripts, by commas, of {', '.join(ROOT_OF)}")
     parser.add_argument("--smp", type=int, default=1, help="CPUs; more than one: by the clock (default: %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="renew README's table")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds for one machine (default: %(default)s)")
     return parser.parse_args()
 
@@ -78,6 +80,16 @@ def ratio(row, linux, calf):
     return calf / max(linux, 1)
 
 
+def readme_cells(figures):
+    """README's rows."""
+    cells = []
+    for row in rows():
+        linux, calf = (figures[s].get(row["name"]) for s in SYSTEMS)
+        times = ratio(row, linux, calf)
+        cells.append([row["path"], f"{linux:,}", f"{calf:,}", f"{times:.2f}"] if times else [row["path"], "-", "-", "-"])
+    return cells
+
+
 def table(figures, scripts):
     lines, good = [f"{'':9}{'':52}{'Linux':>12}{'Calf':>12}{'ratio':>8}{'required':>10}"], True
     for row in rows():
@@ -109,6 +121,9 @@ def main():
     on = measured_on(CPU + (ICOUNT if options.smp == 1 else []), options.smp)
     (OUT / "real.txt").write_text(f"{on}\n\n{text}")
     print(f"\n{on}\n\n{text}")
+    if options.keep and whole and not options.only:
+        page = ROOT / "README.md"
+        page.write_text(draw.readme_rows(page.read_text(), README_HEAD, readme_cells(figures)))
     return 0 if whole and kept else 1
 
 
