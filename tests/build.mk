@@ -76,7 +76,7 @@ test:
 
 test-all:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory -s $(PARALLEL) test-build
+	@$(MAKE) --no-print-directory -s $(PARALLEL) test-build REAL_APPS="$(notdir $(wildcard user/apps/*))"
 	@CALF_MATRIX=full $(PYTEST_RUN)
 
 # Random system calls for an hour; SOAKFLAGS goes to tests/boot/soak.py.

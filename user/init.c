@@ -106,11 +106,24 @@ static void set_up(void)
 	setenv("TERM", "vt102", 1); /* a serial line: whatever is behind it understands this */
 }
 
+/* A serial line does not say how large the terminal behind it is; who asks it waits long for one that is a program. */
+static void set_size(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) || size.ws_col)
+		return;
+	size.ws_row = 24;
+	size.ws_col = 80;
+	ioctl(STDIN_FILENO, TIOCSWINSZ, &size);
+}
+
 /* Becomes a session with the console as its terminal, then the program. Does not return. */
 static void exec_on_console(char *const argv[], const char *file)
 {
 	setsid();
 	ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+	set_size();
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &asleep, NULL);

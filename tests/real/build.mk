@@ -25,7 +25,9 @@ REAL_python := python3 libpython3.11-testsuite dash coreutils sed net-tools
 REAL_WITHOUT_python := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb* \
 	usr/lib/python3.11/lib2to3 usr/lib/python3.11/test/*data usr/lib/python3.11/test/cjkencodings \
 	usr/lib/python3.11/test/test_asyncio usr/lib/python3.11/test/test_importlib usr/lib/python3.11/test/test_tools
-REAL_ROOTS := $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database web load python) build/apps/sqlite.cpio
+# Of `make run APP=name`.
+REAL_APPS ?= sqlite
+REAL_ROOTS = $(patsubst %,$(REAL_DIR)/%.cpio,tools languages servers stress database web load python) $(REAL_APPS:%=build/apps/%.cpio)
 
 $(REAL_DIR)/%.cpio: tests/real/rootfs.sh tests/real/build.mk build/user/init
 	@mkdir -p $(@D)
