@@ -421,14 +421,15 @@ bool frames_zero_one(void)
 	if (c->zeroed.count < STACK_BATCH) {
 		if (!c->plain.count)
 			stack_refill(&c->plain, 0);
+		/* It stays where it is counted as free until it is done. */
 		if (c->plain.count)
-			p = stack_pop(&c->plain);
+			p = c->plain.frames[c->plain.count - 1];
 	}
 	if (p) {
 		frame_check(p);
 		mmu_zero_frame(page_to_pfn(p));
 		p->flags = PAGE_ZEROED;
-		stack_push(&c->zeroed, p);
+		stack_push(&c->zeroed, stack_pop(&c->plain));
 	}
 	spin_unlock(&c->lock);
 	return p;

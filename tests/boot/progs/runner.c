@@ -119,6 +119,20 @@ static void take_stock(struct ledger *l)
 			l->nr_caches++;
 }
 
+/* Until two counts agree: an idle CPU may be about to move frames from one list to another. */
+static void take_stock_twice(struct ledger *l)
+{
+	struct ledger again;
+
+	take_stock(l);
+	for (int i = 0; i < 20; i++) {
+		take_stock(&again);
+		if (!memcmp(&again, l, sizeof(again)))
+			return;
+		*l = again;
+	}
+}
+
 /* The caches whose objects in use are not as many as before, as NAME:MORE,...; "none". */
 static void objects_text(char *text, size_t size, const struct ledger *before,
 			 const struct ledger *after)
@@ -201,7 +215,7 @@ static void run_line(char *line)
 		return;
 	snprintf(text, sizeof(text), "@begin %s\n", words[0]);
 	say(text);
-	take_stock(&before);
+	take_stock_twice(&before);
 	began = now_ms();
 	status = run(words);
 	began = now_ms() - began;
