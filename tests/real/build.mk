@@ -4,7 +4,7 @@ PACKAGES ?= bash coreutils grep sed gawk mawk tar gzip findutils diffutils procp
 ROOTFS ?= build/rootfs.cpio
 
 REAL_DIR := build/tests/real
-REAL_tools := bash dash coreutils grep sed gawk mawk tar gzip findutils diffutils procps util-linux bsdutils bsdextrautils mount libc-bin
+REAL_tools := bash dash coreutils grep sed gawk mawk tar gzip findutils diffutils procps util-linux bsdutils bsdextrautils mount libc-bin expect less vim-tiny
 REAL_WITHOUT_tools := usr/lib/*/gconv usr/lib/*/perl usr/share/perl usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb*
 REAL_languages := python3 perl-base sqlite3 tcc libc6-dev dash coreutils sed
 REAL_WITHOUT_languages := usr/lib/*/gconv usr/lib/*.a usr/lib/*/libcrypto* usr/lib/*/libdb* usr/include/linux/*/*

@@ -153,6 +153,8 @@ pack() {
 }
 
 lists=
+# What terminals are: each Debian has it, so that no package asks for it.
+set -- ncurses-base "$@"
 fetch "$@"
 rm -f "$stage.log"
 debs=$(closure "$@")

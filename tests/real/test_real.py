@@ -25,7 +25,7 @@ if FULL:
 
 # Root file systems (build.mk has what is in each), and the scripts that run in them.
 SCRIPTS = {
-    "tools": ("shells", "files", "text", "archives", "system"),
+    "tools": ("shells", "files", "text", "archives", "system", "terminal"),
     "languages": ("python", "perl", "sqlite", "tcc"),
     "servers": ("redis",),
     "stress": ("stress-ng",),
