@@ -18,15 +18,15 @@ poweroff -f
 """
 
 
-def boot(name, data, cmdline="", timeout=90, **options):
-    """Boots an ISO with these bytes as its initrd; None: no module at all."""
+def boot(name, data, cmdline="", timeout=90, idle=None, **options):
+    """Boots an ISO with these bytes as its initrd, None: no module at all. `idle`: seconds of silence that end it."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     initrd = SCRATCH / f"{name}-{os.getpid()}.initrd"
     if data is not None:
         initrd.write_bytes(data)
     iso = make_iso(f"{name}-{os.getpid()}", initrd if data is not None else "", cmdline)
     try:
-        return Machine(iso=iso, **{"memory": "256M", **options}).run(timeout)
+        return Machine(iso=iso, **{"memory": "256M", **options}).run(timeout, idle)
     finally:
         os.unlink(iso)
         initrd.unlink(missing_ok=True)

@@ -76,7 +76,7 @@ def test_cpus_that_are_not_plugged_in_are_not_started():
 
 def test_without_acpi_one_cpu_runs():
     extra = ["-machine", "acpi=off"]
-    outcome = boot("smp-noacpi", busybox(SHOW), smp=2, extra=extra, timeout=30)
+    outcome = boot("smp-noacpi", busybox(SHOW), smp=2, extra=extra, idle=8)
     assert cpus(outcome) == 1, outcome
     # without ACPI there is no way to switch off
     assert outcome.kind == HANG and "halted" in outcome.text, outcome
