@@ -142,7 +142,7 @@ LONG = (
 
 # Each value of each axis, and each pair that has a reason to fail together.
 COVERING = [
-    Config(linux=True, memory=512, without=RACES + ("fuzz_syscalls",)),
+    Config(linux=True, memory=512, without=RACES + tuple(VARIANTS) + ("fuzz_syscalls",)),
     Config(memory=2048),
     Config(memory=2048, level=0, without=LONG),
     Config(memory=64, level="auto", without=LONG),

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STATES 10
+#define STATES 6
 #define STEPS  120
 #define MIXED  (FORK_SHARE_AUTO + 1) /* after the share levels */
 

@@ -11,17 +11,20 @@ ROOT = HERE.parent.parent
 OUT = ROOT / os.environ.get("CALF_UNIT", "build/unit-gcc")
 TSAN_OUT = ROOT / os.environ.get("CALF_TSAN", "build/unit-tsan-gcc")
 FUZZ_OUT = ROOT / "build/unit-clang"
-FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "15")
+FULL = os.environ.get("CALF_MATRIX") == "full"
+FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "60" if FULL else "8")
+# Random states of which every allocation is failed in turn; None: the program's own number.
+FAIL_STATES = "20" if FULL else None
 
 
-def run(program):
+def run(program, **env):
     done = subprocess.run(
         [HERE / "run", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "FUZZ_SECONDS": FUZZ_SECONDS},
+        env={**os.environ, "FUZZ_SECONDS": FUZZ_SECONDS, **env},
     )
     print(done.stdout)
     assert done.returncode == 0, done.stdout
@@ -29,7 +32,8 @@ def run(program):
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in HERE.glob("test_*.c")))
 def test_unit(name):
-    run(OUT / name)
+    more = {"RUNS": FAIL_STATES} if name == "test_fail" and FAIL_STATES else {}
+    run(OUT / name, **more)
 
 
 @pytest.mark.parametrize("name", ["test_threads", "test_trees"])
