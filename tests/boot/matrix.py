@@ -64,9 +64,6 @@ class Config:
         """What the program is told beside the tests that are wanted of it."""
         return ["seconds=30"] if FULL and program == "torture" and self.smp > 1 else []
 
-    def size(self):
-        return len(self.programs())
-
     def takes(self, program):
         if self.only is not None and program not in self.only or program in self.without:
             return False
@@ -191,4 +188,5 @@ WHOLE = [
     for level in (0, 1, 2, 3, 4, "auto")
 ] + [Config(memory=2048, smp=8, level=level, only=FORKING + PARALLEL) for level in (0, 1, 2, 3, 4, "auto")]
 # Of two machines of one name the one that runs more.
-CONFIGS = list({c.name: c for c in sorted(COVERING + (SEVERAL + WHOLE if FULL else []), key=Config.size)}.values())
+EVERY = sorted(COVERING + (SEVERAL + WHOLE if FULL else []), key=lambda c: len(c.programs()))
+CONFIGS = list({c.name: c for c in EVERY}.values())

@@ -133,13 +133,16 @@ static void take_stock_twice(struct ledger *l)
 	}
 }
 
-/* The caches whose objects in use are not as many as before, as NAME:MORE,...; "none". */
+/*
+ * The caches whose objects in use are not as many as before, as NAME:MORE,...; "none". Where Calf tells of no
+ * caches, that is what is said.
+ */
 static void objects_text(char *text, size_t size, const struct ledger *before,
 			 const struct ledger *after)
 {
 	size_t n = 0;
 
-	snprintf(text, size, "none");
+	snprintf(text, size, after->frames && !after->nr_caches ? "slabinfo:0" : "none");
 	for (int i = 0; i < after->nr_caches && n < size - 1; i++) {
 		long more = after->cache[i].used - before->cache[i].used;
 
