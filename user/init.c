@@ -106,7 +106,10 @@ static void set_up(void)
 	setenv("TERM", "vt102", 1); /* a serial line: whatever is behind it understands this */
 }
 
-/* A serial line does not say how large the terminal behind it is; who asks it waits long for one that is a program. */
+/*
+ * A serial line does not say how large its terminal is. Some programs then ask the terminal, and wait for ever
+ * where what is at the other end is a program.
+ */
 static void set_size(void)
 {
 	struct winsize size;

@@ -9,7 +9,6 @@
 #include "kernel/task.h"
 #include "mm/alloc.h"
 
-#define MAX_COPY  0x7ffff000ull
 #define RUN_PAGES 16
 
 struct copy {
@@ -99,7 +98,7 @@ static ssize_t copy_file(struct file *out, loff_t *out_pos, struct file *in, lof
 		if (!c.buf)
 			return -ENOMEM;
 	}
-	n = min(n, MAX_COPY);
+	n = min(n, IO_MAX);
 	while ((u64)done < n) {
 		piece = c.cache ? copy_run(&c, n - (u64)done) : copy_piece(&c, n - (u64)done);
 		if (piece <= 0)

@@ -80,28 +80,24 @@ def ratio(row, linux, calf):
     return calf / max(linux, 1)
 
 
-def readme_cells(figures):
-    """README's rows."""
-    cells = []
+def compared(figures):
+    """Each row, how many times as fast Calf is, and both figures and that as text."""
     for row in rows():
         linux, calf = (figures[s].get(row["name"]) for s in SYSTEMS)
         times = ratio(row, linux, calf)
-        cells.append([row["path"], f"{linux:,}", f"{calf:,}", f"{times:.2f}"] if times else [row["path"], "-", "-", "-"])
-    return cells
+        cells = ["-" if n is None else f"{n:,}" for n in (linux, calf)]
+        yield row, times, cells + ["-" if times is None else f"{times:.2f}"]
 
 
 def table(figures, scripts):
     lines, good = [f"{'':9}{'':52}{'Linux':>12}{'Calf':>12}{'ratio':>8}{'required':>10}"], True
-    for row in rows():
+    for row, times, cells in compared(figures):
         if row["script"] not in scripts:
             continue
-        linux, calf = (figures[s].get(row["name"]) for s in SYSTEMS)
-        times, required = ratio(row, linux, calf), float(row["required"])
+        required = float(row["required"])
         verdict = "missing" if times is None else "ok" if times >= required else "short"
         good &= verdict == "ok"
-        cells = ["-" if n is None else f"{n:,}" for n in (linux, calf)]
-        shown = "-" if times is None else f"{times:.2f}"
-        lines.append(f"{verdict:9}{row['path']:52}{cells[0]:>12}{cells[1]:>12}{shown:>8}{required:>10g}")
+        lines.append(f"{verdict:9}{row['path']:52}{cells[0]:>12}{cells[1]:>12}{cells[2]:>8}{required:>10g}")
     return "\n".join(lines) + "\n", good
 
 
@@ -123,7 +119,8 @@ def main():
     print(f"\n{on}\n\n{text}")
     if options.keep and whole and not options.only:
         page = ROOT / "README.md"
-        page.write_text(draw.readme_rows(page.read_text(), README_HEAD, readme_cells(figures)))
+        renewed = [[row["path"]] + cells for row, _, cells in compared(figures)]
+        page.write_text(draw.readme_rows(page.read_text(), README_HEAD, renewed))
     return 0 if whole and kept else 1
 
 
