@@ -25,7 +25,7 @@ bench-check:
 bench-smp:
 	@$(MAKE) --no-print-directory deps DEPS=run
 	@$(MAKE) --no-print-directory -s all plain-build $(BENCH_OUT)/parallel $(LINUX)
-	@LEAST=180 ROUNDS=5000 $(PLAIN_OUT)/test_scale
+	@LEAST=180 PAIRS=200 $(PLAIN_OUT)/test_scale
 	@$(PYTHON) tests/bench/run.py --smp $(BENCHFLAGS)
 
 # Debian's own servers and programs, against tests/bench/real.csv. REALFLAGS goes to tests/bench/real.py.

@@ -37,7 +37,7 @@ enum place { SPREAD, TOGETHER, FREE };
 struct worker {
 	int index;
 	enum kind kind;
-	volatile char *memory;
+	volatile char *memory; /* a table that is dropped before a round, and one that stays */
 };
 
 struct test {
@@ -122,6 +122,13 @@ static unsigned fault(const struct worker *w, unsigned count)
 	return count;
 }
 
+/* As a program writes that has no MADV_RANDOM. */
+static unsigned copy(const struct worker *w, unsigned count)
+{
+	touch(w->memory + TABLE, count);
+	return count;
+}
+
 static unsigned ping(const struct worker *w, unsigned count)
 {
 	int from = pipes[!w->index][0], to = pipes[w->index][1];
@@ -168,15 +175,15 @@ static unsigned yield(const struct worker *w, unsigned count)
 	return switches() - before; /* Linux does not switch each time */
 }
 
-/* Neither calls nor faults: what the host's own CPUs have to give. */
+/* Neither calls nor faults, of memory of its own: what the host's CPUs have to give, next to each other. */
 static unsigned compute(const struct worker *w, unsigned count)
 {
-	uint64_t x = count;
+	volatile uint64_t *to = (volatile uint64_t *)(w->memory + TABLE);
+	volatile uint64_t *from = to + PAGE / sizeof(*to);
 
-	(void)w;
 	for (unsigned n = 0; n < count; n++)
-		for (int i = 0; i < 1000; i++)
-			__asm__ volatile("imulq $5, %0" : "+r"(x));
+		for (unsigned i = 0; i < PAGE / sizeof(*to); i++)
+			to[i] = from[i] + n;
 	return count;
 }
 
@@ -192,6 +199,10 @@ static const struct test tests[] = {
     {"faults_alone", fault, PAGES, 1, PROCESS, SPREAD, true},
     {"faults_alone_free", fault, PAGES, 1, PROCESS, FREE, true},
     {"faults_processes_free", fault, PAGES, 1, PROCESS, FREE, false},
+    {"copies_alone", copy, PAGES, 1, PROCESS, SPREAD, true},
+    {"copies_processes", copy, PAGES, 1, PROCESS, SPREAD, false},
+    {"copies_alone_free", copy, PAGES, 1, PROCESS, FREE, true},
+    {"copies_processes_free", copy, PAGES, 1, PROCESS, FREE, false},
     {"compute_alone", compute, 200, 1, PROCESS, SPREAD, true},
     {"compute_processes", compute, 200, 1, PROCESS, SPREAD, false},
 };
@@ -213,16 +224,36 @@ static void settle(const struct worker *w, enum place place)
 		die("sched_setaffinity");
 }
 
-static void work_once(const struct worker *w, const struct test *t)
+static void run_timed(const struct worker *w, const struct test *t)
 {
-	settle(w, t->place);
-	if (t->run == fault && madvise((void *)w->memory, TABLE, MADV_DONTNEED))
-		die("madvise");
 	if (!t->alone)
 		meet(t->place);
 	shared->start[w->index] = now();
 	shared->did[w->index] = t->run(w, t->count);
 	shared->end[w->index] = now();
+}
+
+/* In a child, to which every page of the memory is new to write. */
+static void run_forked(const struct worker *w, const struct test *t)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		run_timed(w, t);
+		_exit(0);
+	}
+	wait_for(pid);
+}
+
+static void work_once(const struct worker *w, const struct test *t)
+{
+	settle(w, t->place);
+	if (t->run == fault && madvise((void *)w->memory, TABLE, MADV_DONTNEED))
+		die("madvise");
+	if (t->run == copy)
+		run_forked(w, t);
+	else
+		run_timed(w, t);
 	if (add(&shared->left, -1) == 0)
 		give(&shared->done);
 }
@@ -230,11 +261,12 @@ static void work_once(const struct worker *w, const struct test *t)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	uintptr_t p = (uintptr_t)map(2 * TABLE);
+	uintptr_t p = (uintptr_t)map(3 * TABLE);
 
 	w->memory = (char *)((p + TABLE - 1) & -TABLE);
 	/* One fault a page: Calf resolves several of a sequential streak at once. */
 	madvise((void *)w->memory, TABLE, MADV_RANDOM);
+	touch(w->memory + TABLE, PAGES);
 	for (;;) {
 		take(&shared->go[w->kind][w->index]);
 		if (!shared->test)

@@ -8,12 +8,15 @@ char *sim_arena;
 
 void sim_memory_init(pfn_t first, pfn_t frames)
 {
-	struct page *array = calloc(frames, sizeof(*array));
+	size_t size = frames * sizeof(struct page);
+	/* Lines begin at a frame, as in the kernel. */
+	struct page *array = aligned_alloc(64, ALIGN_UP(size, 64));
 
 	sim_arena = mmap(NULL, frames << PAGE_SHIFT, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!array || sim_arena == MAP_FAILED)
 		abort();
+	memset(array, 0, size);
 	frames_init(array, frames);
 	frames_add(first, frames);
 }

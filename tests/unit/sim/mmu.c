@@ -48,13 +48,13 @@ struct sim_cpu {
 	struct mmu *mmu;
 	pfn_t root;
 	u64 generation;
+	u64 flushes; /* by this CPU; atomic */
 	struct translation tlb[TLB_SLOTS];
 	struct structure psc[TABLE_LEVELS + 1][PSC_SLOTS]; /* by the level of the entry: 4, 3, 2 */
-};
+} __aligned(64);
 
 static struct sim_cpu cpus[SIM_CPUS];
 unsigned sim_forget_one_in = 50;
-u64 sim_flushes_range, sim_flushes_all, sim_faults;
 
 static struct sim_cpu *this_cpu(void)
 {
@@ -252,7 +252,6 @@ static enum fault_result user_access(vaddr_t va, unsigned access, void *to, cons
 			      access);
 		drop_range(c, va, va + 1);
 		spin_unlock(&c->lock);
-		atomic_inc(&sim_faults);
 		r = mm_fault(c->mm, va, access);
 		if (r != FAULT_OK)
 			return r;
@@ -333,7 +332,7 @@ void mmu_forget(struct mmu *m)
 
 int sim_flush_skip = -1;
 static struct sim_flush_site sites[64];
-static int nr_sites;
+static int nr_sites; /* atomic: those before it stay as they are */
 static spinlock_t sites_lock;
 
 int sim_flush_sites(void)
@@ -346,20 +345,38 @@ struct sim_flush_site sim_flush_site(int n)
 	return sites[n];
 }
 
+static int find_site(const void *from, const void *by)
+{
+	int n = 0, known = atomic_load_acquire(&nr_sites);
+
+	while (n < known && (sites[n].from != from || sites[n].by != by))
+		n++;
+	return n;
+}
+
+/* The lock is for new ones alone: CPUs that flush side by side share nothing by it. */
+static int note_site(const void *from, const void *by)
+{
+	int n = find_site(from, by);
+
+	if (n < atomic_load(&nr_sites))
+		return n;
+	spin_lock(&sites_lock);
+	n = find_site(from, by);
+	if (n == nr_sites && n < (int)ARRAY_SIZE(sites)) {
+		sites[n] = (struct sim_flush_site){from, by};
+		atomic_store_release(&nr_sites, n + 1);
+	}
+	spin_unlock(&sites_lock);
+	return n;
+}
+
 /* One that reaches no CPU is left out of the count: there is nothing to miss. */
 static bool flush_skipped(struct mmu *m, const void *from, const void *by)
 {
-	int n;
-
 	if (!atomic_load(&m->cpus))
 		return false;
-	spin_lock(&sites_lock);
-	for (n = 0; n < nr_sites && (sites[n].from != from || sites[n].by != by); n++)
-		;
-	if (n == nr_sites && n < (int)ARRAY_SIZE(sites))
-		sites[nr_sites++] = (struct sim_flush_site){from, by};
-	spin_unlock(&sites_lock);
-	return n == sim_flush_skip;
+	return note_site(from, by) == sim_flush_skip;
 }
 
 /* The two callers; built with frame pointers, where the second one can be told. */
@@ -387,7 +404,7 @@ void mmu_flush_range(struct mmu *m, vaddr_t start, vaddr_t end)
 {
 	if (SKIPPED(m))
 		return;
-	atomic_inc(&sim_flushes_range);
+	atomic_inc(&this_cpu()->flushes);
 	shoot_down(m, start, end, false);
 }
 
@@ -395,11 +412,20 @@ void mmu_flush_all(struct mmu *m)
 {
 	if (SKIPPED(m))
 		return;
-	atomic_inc(&sim_flushes_all);
+	atomic_inc(&this_cpu()->flushes);
 	shoot_down(m, 0, 0, true);
 }
 
 /* ---- for the tests ---- */
+
+u64 sim_flushes(void)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < SIM_CPUS; i++)
+		n += atomic_load(&cpus[i].flushes);
+	return n;
+}
 
 void sim_run(unsigned cpu, struct mm *mm)
 {

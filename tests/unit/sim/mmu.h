@@ -39,5 +39,5 @@ extern int sim_flush_skip;
 int sim_flush_sites(void);
 struct sim_flush_site sim_flush_site(int n);
 
-/* Counts for the tests that say how many flushes an operation may cost. */
-extern u64 sim_flushes_range, sim_flushes_all, sim_faults;
+/* Flushes so far, of all CPUs: for the tests that say how many an operation may cost. */
+u64 sim_flushes(void);
