@@ -345,13 +345,15 @@ struct sim_flush_site sim_flush_site(int n)
 	return sites[n];
 }
 
+/* Its number; or -1. */
 static int find_site(const void *from, const void *by)
 {
-	int n = 0, known = atomic_load_acquire(&nr_sites);
+	int known = atomic_load_acquire(&nr_sites);
 
-	while (n < known && (sites[n].from != from || sites[n].by != by))
-		n++;
-	return n;
+	for (int n = 0; n < known; n++)
+		if (sites[n].from == from && sites[n].by == by)
+			return n;
+	return -1;
 }
 
 /* The lock is for new ones alone: CPUs that flush side by side share nothing by it. */
@@ -359,11 +361,12 @@ static int note_site(const void *from, const void *by)
 {
 	int n = find_site(from, by);
 
-	if (n < atomic_load(&nr_sites))
+	if (n >= 0)
 		return n;
 	spin_lock(&sites_lock);
 	n = find_site(from, by);
-	if (n == nr_sites && n < (int)ARRAY_SIZE(sites)) {
+	if (n < 0 && nr_sites < (int)ARRAY_SIZE(sites)) {
+		n = nr_sites;
 		sites[n] = (struct sim_flush_site){from, by};
 		atomic_store_release(&nr_sites, n + 1);
 	}
@@ -376,7 +379,7 @@ static bool flush_skipped(struct mmu *m, const void *from, const void *by)
 {
 	if (!atomic_load(&m->cpus))
 		return false;
-	return note_site(from, by) == sim_flush_skip;
+	return sim_flush_skip == note_site(from, by) && sim_flush_skip >= 0;
 }
 
 /* The two callers; built with frame pointers, where the second one can be told. */
