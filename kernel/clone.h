@@ -13,6 +13,7 @@
 #define CLONE_THREAD	     0x00010000ull
 #define CLONE_NEWNS	     0x00020000ull
 #define CLONE_SYSVSEM	     0x00040000ull
+#define CLONE_NAMESPACES     0x7e020080ull /* CLONE_NEWNS and its kin */
 #define CLONE_SETTLS	     0x00080000ull
 #define CLONE_PARENT_SETTID  0x00100000ull
 #define CLONE_CHILD_CLEARTID 0x00200000ull

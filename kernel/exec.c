@@ -387,8 +387,10 @@ static void commit(struct exec *x)
 
 static int run(struct exec *x)
 {
-	int err;
+	int err = gather_args(x);
 
+	if (err)
+		return err;
 	x->file = file_open_exec(x->dirfd, x->path, x->at_flags);
 	if (IS_ERR(x->file)) {
 		err = (int)PTR_ERR(x->file);
@@ -398,8 +400,11 @@ static int run(struct exec *x)
 	err = read_head(x);
 	if (!err)
 		err = resolve_scripts(x);
-	if (!err)
+	/* A script's interpreter has others, of which it is now known what comes in front. */
+	if (!err && x->nr_front) {
+		exec_args_free(&x->args);
 		err = gather_args(x);
+	}
 	if (err)
 		return err;
 	choose_ids(x);

@@ -118,5 +118,5 @@ int exec_args_add_array(struct exec_args *a, const struct string_array *from, u3
 void exec_args_free(struct exec_args *a)
 {
 	kfree(a->buf);
-	a->buf = NULL;
+	*a = (struct exec_args){0};
 }

@@ -72,7 +72,7 @@ int futex_key_of(u32 __user *addr, bool private, struct futex_key *key)
 	if (!user_range_ok(addr, sizeof(*addr)) || (!private && user_load32(&value, addr)))
 		return -EFAULT;
 	*key = key_of(addr, private);
-	return 0;
+	return key->object ? 0 : -EFAULT;
 }
 
 void futex_init(void)

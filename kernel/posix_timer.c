@@ -176,30 +176,45 @@ void posix_timers_end(struct process *p)
 
 /* ---- the calls ---- */
 
-static int check_clock(s32 clock)
+enum clock_kind { NO_CLOCK, NO_TIMERS, CPU_TIME, WALL, WALL_ALARM, SINCE_BOOT, SINCE_BOOT_ALARM };
+
+static enum clock_kind kind_of(s32 clock)
 {
-	switch (clock) {
-	case 0:	 /* CLOCK_REALTIME */
-	case 1:	 /* CLOCK_MONOTONIC */
-	case 7:	 /* CLOCK_BOOTTIME */
-	case 11: /* CLOCK_TAI */
-		return 0;
-	case 2: /* CPU time, and clocks that Linux has no timers for, either */
-	case 3:
-	case 4:
-	case 5:
-	case 6:
-	case 8:
-	case 9:
-		return -EOPNOTSUPP;
-	default:
-		return clock < 0 ? -EOPNOTSUPP : -EINVAL;
-	}
+	static const u8 kinds[] = {
+	    WALL,	      /* CLOCK_REALTIME */
+	    SINCE_BOOT,	      /* CLOCK_MONOTONIC */
+	    CPU_TIME,	      /* CLOCK_PROCESS_CPUTIME_ID */
+	    CPU_TIME,	      /* CLOCK_THREAD_CPUTIME_ID */
+	    NO_TIMERS,	      /* CLOCK_MONOTONIC_RAW */
+	    NO_TIMERS,	      /* CLOCK_REALTIME_COARSE */
+	    NO_TIMERS,	      /* CLOCK_MONOTONIC_COARSE */
+	    SINCE_BOOT,	      /* CLOCK_BOOTTIME */
+	    WALL_ALARM,	      /* CLOCK_REALTIME_ALARM */
+	    SINCE_BOOT_ALARM, /* CLOCK_BOOTTIME_ALARM */
+	    NO_CLOCK,
+	    WALL, /* CLOCK_TAI */
+	};
+
+	/* A negative one says whose CPU time, and in its last two bits which. */
+	if (clock < 0)
+		return (clock & 3) != 3 ? CPU_TIME : NO_CLOCK;
+	return (u32)clock < ARRAY_SIZE(kinds) ? (enum clock_kind)kinds[clock] : NO_CLOCK;
 }
 
 static bool goes_by_wall(const struct posix_timer *t)
 {
-	return t->clock == 0 || t->clock == 11;
+	enum clock_kind kind = kind_of(t->clock);
+
+	return kind == WALL || kind == WALL_ALARM;
+}
+
+/* After the event has been found good, in Linux's order. There are no timers of CPU time. */
+static int check_kind(enum clock_kind kind)
+{
+	if (kind == CPU_TIME)
+		return -EOPNOTSUPP;
+	/* CAP_WAKE_ALARM: it would wake the machine, which never sleeps here. */
+	return (kind == WALL_ALARM || kind == SINCE_BOOT_ALARM) && current->cred.euid ? -EPERM : 0;
 }
 
 /* Checks what the signal is and who gets it. 0 or -EINVAL. */
@@ -270,6 +285,8 @@ static long create(struct posix_timer *t, bool value_is_id, s32 __user *to)
 	s32 id;
 
 	if (!err)
+		err = check_kind(kind_of(t->clock));
+	if (!err)
 		err = publish(t, value_is_id);
 	if (err) {
 		discard(t);
@@ -287,10 +304,11 @@ static long create(struct posix_timer *t, bool value_is_id, s32 __user *to)
 SYSCALL3(timer_create, s32, clock, const struct sigevent __user *, event, s32 __user *, to)
 {
 	struct posix_timer *t;
-	int err = check_clock(clock);
 
-	if (err)
-		return err;
+	if (kind_of(clock) == NO_CLOCK)
+		return -EINVAL;
+	if (kind_of(clock) == NO_TIMERS)
+		return -EOPNOTSUPP;
 	t = kzalloc(sizeof(*t));
 	if (!t)
 		return -EAGAIN;

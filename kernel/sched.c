@@ -275,6 +275,7 @@ void sched_inherit(struct task *t,
 	t->nice = !reset ? from->nice : from->rt_priority ? 0 : max(from->nice, 0);
 	t->sched_policy = reset && from->rt_priority ? SCHED_OTHER : from->sched_policy;
 	t->rt_priority = reset ? 0 : from->rt_priority;
+	t->ioprio = from->ioprio;
 	t->cpu_mask = atomic_load(&from->cpu_mask);
 }
 

@@ -384,15 +384,70 @@ SYSCALL3(getcpu, u32 __user *, cpu, u32 __user *, node, void __user *, unused)
 	return node && put_user(0, node) ? -EFAULT : 0;
 }
 
-enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_WHO_USER = 3 };
+/* ---- priorities of input and output: remembered, and no more: nothing queues for a disk ---- */
 
-/* There is no queue of disk requests for a priority to act on: the default class is all there is.
- */
+enum { IOPRIO_NONE, IOPRIO_RT, IOPRIO_BE, IOPRIO_IDLE };
+
+#define IOPRIO_CLASS_SHIFT 13
+#define IOPRIO_LEVEL_MASK  7 /* the bits between are hints, and kept */
+#define IOPRIO_WHO	   1 /* IOPRIO_WHO_PROCESS and its kin are PRIO_PROCESS and its kin, and one more */
+
+static int check_ioprio(int prio)
+{
+	switch (prio >> IOPRIO_CLASS_SHIFT) {
+	case IOPRIO_RT:
+		return current->cred.euid ? -EPERM : 0;
+	case IOPRIO_BE:
+	case IOPRIO_IDLE:
+		return 0;
+	case IOPRIO_NONE:
+		return prio & IOPRIO_LEVEL_MASK ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int set_ioprio(struct task *t, int prio)
+{
+	const struct cred *me = &current->cred;
+
+	if (me->euid && t->cred.uid != me->euid && t->cred.uid != me->uid)
+		return -EPERM;
+	WRITE_ONCE(t->ioprio, (u16)prio);
+	return 0;
+}
+
+SYSCALL3(ioprio_set, int, which, s32, who, int, prio)
+{
+	int result = check_ioprio(prio);
+
+	if (result)
+		return result;
+	which -= IOPRIO_WHO;
+	if (which < PRIO_PROCESS || which > PRIO_USER)
+		return -EINVAL;
+	result = -ESRCH;
+	spin_lock(&tasks_lock);
+	for (struct task *t = NULL; (t = prio_next(t, which, who));) {
+		result = set_ioprio(t, prio);
+		if (result)
+			break;
+	}
+	spin_unlock(&tasks_lock);
+	return result;
+}
+
+/* The best of those that match. */
 SYSCALL2(ioprio_get, int, which, s32, who)
 {
-	struct policy p;
+	int result = -ESRCH;
 
-	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
+	which -= IOPRIO_WHO;
+	if (which < PRIO_PROCESS || which > PRIO_USER)
 		return -EINVAL;
-	return which == IOPRIO_WHO_PROCESS ? policy_of(who, &p) : 0;
+	spin_lock(&tasks_lock);
+	for (struct task *t = NULL; (t = prio_next(t, which, who));)
+		result = result < 0 ? t->ioprio : min(result, (int)t->ioprio);
+	spin_unlock(&tasks_lock);
+	return result;
 }

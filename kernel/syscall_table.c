@@ -261,7 +261,7 @@
 	ABSENT(248, add_key) \
 	ABSENT(249, request_key) \
 	ABSENT(250, keyctl) \
-	ABSENT(251, ioprio_set) \
+	X(251, ioprio_set) \
 	X(252, ioprio_get) \
 	X(253, inotify_init) \
 	X(254, inotify_add_watch) \
@@ -287,7 +287,7 @@
 	X(274, get_robust_list) \
 	X(275, splice) \
 	X(276, tee) \
-	ABSENT(277, sync_file_range) \
+	X(277, sync_file_range) \
 	X(278, vmsplice) \
 	ABSENT(279, move_pages) \
 	X(280, utimensat) \

@@ -82,8 +82,9 @@ struct task {
 
 	/* scheduler's; what is guarded, by the lock of runq[cpu]; see kernel/sched.c */
 	struct list_head run_link;
-	u32 cpu;  /* atomic */
-	s32 nice; /* written under tasks_lock, read at will */
+	u32 cpu;    /* atomic */
+	s32 nice;   /* written under tasks_lock, read at will */
+	u16 ioprio; /* ioprio_set(2)'s; the same */
 	bool on_cpu __guarded, on_queue __guarded;
 	u8 sched_policy __guarded;    /* SCHED_ */
 	u8 rt_priority __guarded;     /* 1 to 99: SCHED_FIFO and SCHED_RR, see realtime.c; else 0 */

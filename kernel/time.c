@@ -309,6 +309,7 @@ SYSCALL2(nanosleep, const struct timespec __user *, request, struct timespec __u
 SYSCALL4(clock_nanosleep, s32, clock, int, flags, const struct timespec __user *, request,
 	 struct timespec __user *, rest)
 {
+	bool alarm = false;
 	u64 ns;
 	int err;
 
@@ -323,15 +324,20 @@ SYSCALL4(clock_nanosleep, s32, clock, int, flags, const struct timespec __user *
 	case CLOCK_MONOTONIC_COARSE:
 	case CLOCK_PROCESS_CPUTIME_ID:
 	case CLOCK_THREAD_CPUTIME_ID:
+		return -EOPNOTSUPP;
 	case CLOCK_REALTIME_ALARM:
 	case CLOCK_BOOTTIME_ALARM:
-		return -EOPNOTSUPP;
+		alarm = true;
+		break;
 	default:
 		return -EINVAL;
 	}
 	err = timespec_get(&ns, request);
 	if (err)
 		return err;
+	/* CAP_WAKE_ALARM: it would wake the machine, which never sleeps here. */
+	if (alarm && current->cred.euid)
+		return -EPERM;
 	return flags & TIMER_ABSTIME ? sleep_absolute(clock, ns) : sleep_relative(ns, rest);
 }
 

@@ -25,6 +25,12 @@ static bool actions_shared(struct process *p)
 
 static int check_flags(u64 flags)
 {
+	/* There are none, and who may not have one need not know. */
+	if (flags & CLONE_NAMESPACES && current->cred.euid != 0)
+		return flags & ~(CLONE_NAMESPACES | OF_PROCESS | CLONE_FS | CLONE_FILES |
+				 CLONE_SYSVSEM)
+			   ? -EINVAL
+			   : -EPERM;
 	if (flags & ~(OF_PROCESS | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM))
 		return -EINVAL;
 	/* The undo of semaphores is the process's. */

@@ -79,7 +79,9 @@ u64 mm_name_word(struct mm *mm, vaddr_t va, bool private, u64 *offset)
 	if (a && a->flags & VM_SHARED && a->map) {
 		name = number_of(&a->map->name);
 		*offset = area_index(a, va) << PAGE_SHIFT | (va & ~PAGE_MASK);
+	} else if (a && (a->map || a->flags & VM_WRITE)) {
+		name = number_of(&mm->name);
 	}
 	rwsem_read_unlock(&mm->lock);
-	return name ? name : number_of(&mm->name);
+	return name;
 }

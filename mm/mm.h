@@ -158,7 +158,8 @@ ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t len, bool write);
 /*
  * Names the byte at va for all who reach it: an object and an offset in it. Of shared memory that is its
  * mapping, of any other, and where the caller says `private`, the mm with va itself. Objects are named by
- * numbers, none of which comes a second time: a name stays good when what it named has gone.
+ * numbers, none of which comes a second time: a name stays good when what it named has gone. 0 where
+ * nobody can change the byte: no area holds it, or one of anonymous memory that may not be written.
  */
 u64 mm_name_word(struct mm *mm, vaddr_t va, bool private, u64 *offset);
 

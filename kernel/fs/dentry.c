@@ -238,6 +238,8 @@ struct dentry *dentry_lookup(struct dentry *parent, const char *name, size_t len
 	struct inode *i;
 	struct dentry *d;
 
+	if (len > NAME_MAX)
+		return ERR_PTR(-ENAMETOOLONG);
 	for (;;) {
 		spin_lock(&dentry_lock);
 		d = dentry_find_locked(parent, name, len, hash);

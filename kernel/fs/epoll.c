@@ -376,6 +376,7 @@ static const struct file_ops epoll_ops = {
     .poll = epoll_poll,
     .release = epoll_release,
     .show_fdinfo = epoll_show,
+    .special = true,
 };
 
 struct epoll_set *file_epoll(struct file *f)

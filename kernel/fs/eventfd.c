@@ -121,6 +121,7 @@ static const struct file_ops eventfd_ops = {
     .poll = eventfd_poll,
     .release = eventfd_release,
     .show_fdinfo = eventfd_show,
+    .special = true,
 };
 
 static long create(u32 count, u32 flags)

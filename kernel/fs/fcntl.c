@@ -331,6 +331,26 @@ SYSCALL4(fallocate, s32, fd, u32, mode, s64, offset, s64, len)
 	return err;
 }
 
+#define SYNC_FILE_RANGE_ALL 7u
+
+/* Written to where the file lies as soon as it is written at all. */
+SYSCALL4(sync_file_range, s32, fd, s64, offset, s64, n, u32, flags)
+{
+	struct file *f = fd_get(fd);
+	long err = 0;
+	s64 end;
+
+	if (!f)
+		return -EBADF;
+	if (flags & ~SYNC_FILE_RANGE_ALL || offset < 0 || n < 0 ||
+	    __builtin_add_overflow(offset, n, &end))
+		err = -EINVAL;
+	else if (!S_ISREG(f->inode->mode) && !S_ISDIR(f->inode->mode))
+		err = -ESPIPE;
+	file_put(f);
+	return err;
+}
+
 /* Advice about a file that is all in memory: checked, and of no consequence. */
 SYSCALL4(fadvise64, s32, fd, s64, offset, s64, len, s32, advice)
 {

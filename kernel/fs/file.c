@@ -107,9 +107,20 @@ bool file_can_write(struct file *f)
 	return file_writable(f);
 }
 
+/* A pipe and a socket have a mode and an owner that fchmod(2) and fchown(2) change. */
+static const struct inode_ops nameless_ops = {.setattr = inode_set_attr};
+
 struct inode *inode_anon(u32 mode)
 {
-	return inode_new(&anon_sb, mode);
+	struct inode *i = inode_new(&anon_sb, mode);
+
+	if (!i)
+		return NULL;
+	i->uid = current->cred.fsuid;
+	i->gid = current->cred.fsgid;
+	if (S_ISFIFO(mode) || S_ISSOCK(mode))
+		i->ops = &nameless_ops;
+	return i;
 }
 
 struct file *file_anon(const char *name, struct inode *i, const struct file_ops *ops, u32 flags,
@@ -152,7 +163,5 @@ struct file *file_special(const char *name, const struct file_ops *ops, u32 flag
 	if (!i)
 		return ERR_PTR(-ENOMEM);
 	i->fops = &special_open_ops;
-	i->uid = current->cred.fsuid;
-	i->gid = current->cred.fsgid;
 	return file_anon(name, i, ops, flags, private);
 }

@@ -239,6 +239,7 @@ static const struct file_ops inotify_ops = {
     .ioctl = inotify_ioctl,
     .release = inotify_release,
     .show_fdinfo = inotify_show,
+    .special = true,
 };
 
 struct inotify *file_inotify(const struct file *f)

@@ -9,6 +9,7 @@
 #define MOUNT_FLAGS                                                                   \
 	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | \
 	 MS_NODIRATIME | MS_RELATIME)
+#define MS_NOUSER     0x80000000u /* the kernel's own */
 #define MS_MAGIC      0xc0ed0000u /* once marked the flags' presence; ignored */
 #define MS_MAGIC_MASK 0xffff0000u
 
@@ -134,6 +135,23 @@ static char *mount_string(const char __user *s)
 	return buf;
 }
 
+/* As much as can be read of a page of options, which need no end; NULL: "". */
+static char *mount_options(const char __user *data)
+{
+	char *buf = kzalloc(PAGE_SIZE);
+	size_t n;
+
+	if (!buf || !data)
+		return buf ? buf : ERR_PTR(-ENOMEM);
+	n = PAGE_SIZE - copy_from_user(buf, data, PAGE_SIZE);
+	if (!n) {
+		kfree(buf);
+		return ERR_PTR(-EFAULT);
+	}
+	buf[PAGE_SIZE - 1] = 0;
+	return buf;
+}
+
 SYSCALL5(mount, const char __user *, source, const char __user *, target, const char __user *, type,
 	 u64, flags, const char __user *, data)
 {
@@ -143,12 +161,10 @@ SYSCALL5(mount, const char __user *, source, const char __user *, target, const 
 	u32 f = (u32)flags;
 	long err = 0;
 
-	if (current->cred.euid != 0)
-		return -EPERM;
 	if ((f & MS_MAGIC_MASK) == MS_MAGIC)
 		f &= ~MS_MAGIC_MASK;
 	for (unsigned n = 0; n < 3 && !err; n++) {
-		strings[n] = mount_string(from[n]);
+		strings[n] = n < 2 ? mount_string(from[n]) : mount_options(from[n]);
 		if (IS_ERR(strings[n])) {
 			err = PTR_ERR(strings[n]);
 			strings[n] = NULL;
@@ -157,7 +173,12 @@ SYSCALL5(mount, const char __user *, source, const char __user *, target, const 
 	if (!err)
 		err = path_lookup_user(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
 	if (!err) {
-		err = do_mount(strings[0], strings[1], &at, f, strings[2]);
+		if (f & MS_NOUSER)
+			err = -EINVAL;
+		else if (current->cred.euid != 0)
+			err = -EPERM;
+		else
+			err = do_mount(strings[0], strings[1], &at, f, strings[2]);
 		path_put(&at);
 	}
 	for (unsigned n = 0; n < 3; n++)

@@ -265,8 +265,6 @@ int walk_parent(struct walk *w)
 		err = may_search(w);
 		if (err)
 			return err;
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
 		if (!w->name[strspn(w->name, "/")] && !(w->text && w->text->rest)) {
 			if (*w->name)
 				w->trailing = true;

@@ -152,8 +152,6 @@ static int make_pipe(struct file *ends[2], u32 flags)
 		pipe_free(p);
 		return -ENOMEM;
 	}
-	i->uid = current->cred.fsuid;
-	i->gid = current->cred.fsgid;
 	p->readers = p->writers = p->opened_readers = p->opened_writers = 1;
 	p->files = 2;
 	/* Opened again by its name in /proc/PID/fd, it is a fifo as any other. */

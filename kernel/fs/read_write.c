@@ -210,38 +210,69 @@ int io_vector_get(struct io_vector *v, const struct iovec __user *user, u64 coun
 	return err;
 }
 
-/* pos -1: the file's own. */
+/* RWF_HIPRI, RWF_DSYNC, RWF_SYNC: there is no disk to be asked busily, or to be waited for. */
+#define RWF_IDLE 7u
+
+/* What a vector of no bytes comes to: it is not the file that is asked, as by a read(2) of none. */
+static long rw_nothing(s32 fd, rw_fn fn, bool at, loff_t pos)
+{
+	struct file *f;
+	bool can;
+	long err = 0;
+
+	if (at && pos < 0)
+		return -EINVAL;
+	f = fd_get(fd);
+	if (!f)
+		return -EBADF;
+	can = fn == file_read ? f->ops->read || S_ISDIR(f->inode->mode) : !!f->ops->write;
+	if (at && !f->ops->seek)
+		err = -ESPIPE;
+	else if (fn == file_read ? !file_readable(f) : !file_writable(f))
+		err = -EBADF;
+	else if (!can)
+		err = -EINVAL;
+	file_put(f);
+	return err;
+}
+
+/* `at`: not at the file's own position, but at `pos`. `flags`: RWF_ bits. */
 static long rw_vector(s32 fd, const struct iovec __user *user, u64 count, rw_fn fn, bool at,
-		      loff_t pos)
+		      loff_t pos, u32 flags)
 {
 	struct io_vector v;
 	long n = io_vector_get(&v, user, count);
 
 	if (n)
 		return n;
-	n = at ? rw_at(fd, &v.it, fn, pos) : rw_at_file_pos(fd, &v.it, fn);
+	if (!v.it.left)
+		n = rw_nothing(fd, fn, at, pos);
+	else if (flags & ~RWF_IDLE)
+		n = -EOPNOTSUPP;
+	else
+		n = at ? rw_at(fd, &v.it, fn, pos) : rw_at_file_pos(fd, &v.it, fn);
 	io_vector_put(&v);
 	return n;
 }
 
 SYSCALL3(readv, s32, fd, const struct iovec __user *, vec, u64, count)
 {
-	return rw_vector(fd, vec, count, file_read, false, 0);
+	return rw_vector(fd, vec, count, file_read, false, 0, 0);
 }
 
 SYSCALL3(writev, s32, fd, const struct iovec __user *, vec, u64, count)
 {
-	return rw_vector(fd, vec, count, file_write, false, 0);
+	return rw_vector(fd, vec, count, file_write, false, 0, 0);
 }
 
 SYSCALL4(preadv, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos)
 {
-	return rw_vector(fd, vec, count, file_read, true, pos);
+	return rw_vector(fd, vec, count, file_read, true, pos, 0);
 }
 
 SYSCALL4(pwritev, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos)
 {
-	return rw_vector(fd, vec, count, file_write, true, pos);
+	return rw_vector(fd, vec, count, file_write, true, pos, 0);
 }
 
 /* The fifth argument is the upper half of the position where longs are short: not here. */
@@ -249,18 +280,14 @@ SYSCALL6(preadv2, s32, fd, const struct iovec __user *, vec, u64, count, s64, po
 	 u32, flags)
 {
 	(void)unused_high;
-	if (flags)
-		return -EOPNOTSUPP;
-	return rw_vector(fd, vec, count, file_read, pos != -1, pos);
+	return rw_vector(fd, vec, count, file_read, pos != -1, pos, flags);
 }
 
 SYSCALL6(pwritev2, s32, fd, const struct iovec __user *, vec, u64, count, s64, pos, u64,
 	 unused_high, u32, flags)
 {
 	(void)unused_high;
-	if (flags)
-		return -EOPNOTSUPP;
-	return rw_vector(fd, vec, count, file_write, pos != -1, pos);
+	return rw_vector(fd, vec, count, file_write, pos != -1, pos, flags);
 }
 
 /* ---- position ---- */
@@ -340,13 +367,15 @@ SYSCALL3(lseek, s32, fd, s64, off, u32, whence)
 
 	if (!f)
 		return -EBADF;
-	if (!f->ops->seek || whence > SEEK_HOLE) {
-		file_put(f);
-		return whence > SEEK_HOLE ? -EINVAL : -ESPIPE;
+	if (whence > SEEK_HOLE) {
+		pos = -EINVAL;
+	} else if (!f->ops->seek) {
+		pos = f->ops->special ? 0 : -ESPIPE;
+	} else {
+		locked = pos_begin(f);
+		pos = f->ops->seek(f, off, (int)whence);
+		pos_end(f, locked);
 	}
-	locked = pos_begin(f);
-	pos = f->ops->seek(f, off, (int)whence);
-	pos_end(f, locked);
 	file_put(f);
 	return pos;
 }

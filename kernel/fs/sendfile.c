@@ -129,7 +129,7 @@ static long sendfile_files(struct file *out, struct file *in, s64 __user *offset
 	/* The source is what could be mapped, or at least has positions. */
 	if (!in->ops->seek || !in->ops->read || S_ISDIR(in->inode->mode))
 		return -EINVAL;
-	if (out->flags & O_APPEND)
+	if ((out->flags & O_APPEND) || out->ops->special)
 		return -EINVAL;
 	if (offset && get_user(pos, offset))
 		return -EFAULT;
@@ -168,12 +168,12 @@ static long copy_range(struct file *in, s64 __user *in_user, struct file *out, s
 
 	if ((in_user && get_user(in_pos, in_user)) || (out_user && get_user(out_pos, out_user)))
 		return -EFAULT;
-	if (!file_readable(in) || !file_writable(out) || (out->flags & O_APPEND))
-		return -EBADF;
 	if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
 		return -EISDIR;
 	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
 		return -EINVAL;
+	if (!file_readable(in) || !file_writable(out) || (out->flags & O_APPEND))
+		return -EBADF;
 	if (in_pos < 0 || out_pos < 0 || (s64)n < 0 || in_pos + (s64)n < 0)
 		return -EINVAL;
 	if (in->inode->sb != out->inode->sb && in->inode->sb->type != out->inode->sb->type)

@@ -194,6 +194,7 @@ static const struct file_ops signalfd_ops = {
     .poll = signalfd_poll,
     .release = signalfd_release,
     .show_fdinfo = signalfd_show,
+    .special = true,
 };
 
 /* ---- the calls ---- */

@@ -133,7 +133,7 @@ static int splice_check(const struct splice *s, bool has_out_offset, bool has_in
 		return -EINVAL;
 	if (from && to)
 		return pipe_same(s->in, s->out) ? -EINVAL : 0;
-	if (from && (!s->out->ops->write || (s->out->flags & O_APPEND) ||
+	if (from && (!s->out->ops->write || s->out->ops->special || (s->out->flags & O_APPEND) ||
 		     (has_out_offset && !s->out->ops->seek)))
 		return -EINVAL;
 	if (to && (!s->in->ops->read || S_ISDIR(s->in->inode->mode) ||

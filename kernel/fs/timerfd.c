@@ -201,6 +201,7 @@ static const struct file_ops timerfd_ops = {
     .poll = timerfd_poll,
     .release = timerfd_release,
     .show_fdinfo = timerfd_show,
+    .special = true,
 };
 
 /* ---- the calls ---- */

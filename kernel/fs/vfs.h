@@ -233,6 +233,8 @@ struct file_ops {
 	void (*async)(struct file *f, bool on);	    /* O_ASYNC changes. NULL: it sends no signals */
 	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
 	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
+	bool
+	    special; /* file_special()'s, but for a pidfd's: lseek(2) stays at 0, nothing is spliced in */
 };
 
 struct file {
@@ -352,7 +354,7 @@ struct file *file_open_exec(s32 dirfd, const char *path, u32 flags);
  * the inode's reference. ERR_PTR. */
 struct file *file_anon(const char *name, struct inode *i, const struct file_ops *ops, u32 flags,
 		       void *private);
-/* An inode for file_anon(). NULL: no memory. */
+/* An inode for file_anon(), owned by the caller's fsuid. NULL: no memory. */
 struct inode *inode_anon(u32 mode);
 /* As file_anon(), over an inode of its own that is of no type: eventfds, epoll sets and their kin.
  * Where it fails `private` is still the caller's; from then on it is for ops->release to drop. */

@@ -247,11 +247,8 @@ struct file *sock_file(struct socket *s, u32 flags)
 	struct inode *i = inode_anon(S_IFSOCK | 0777);
 	struct file *f = ERR_PTR(-ENOMEM);
 
-	if (i) {
-		i->uid = current->cred.fsuid;
-		i->gid = current->cred.fsgid;
+	if (i)
 		f = file_anon("socket:", i, &socket_ops, O_RDWR | (flags & O_NONBLOCK), NULL);
-	}
 	if (!IS_ERR(f)) {
 		sock_set_file(f, s);
 	} else if (s) {

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #define FULL 65536
@@ -184,6 +185,25 @@ TEST(vectors)
 	FAILS(writev(p[1], out, 1025), EINVAL);
 	FAILS(syscall(SYS_writev, p[1], 8, 1), EFAULT);
 	EQ(writev(p[1], out, 0), 0);
+}
+
+TEST(mode_and_owner)
+{
+	struct stat st;
+	int p[2];
+
+	REQUIRE(!pipe(p));
+	REQUIRE(!fstat(p[1], &st));
+	EQ(st.st_mode, S_IFIFO | 0600);
+	EQ(fchmod(p[0], 0640), 0);
+	EQ(fchown(p[0], 12, 34), 0);
+	/* both ends are one file */
+	REQUIRE(!fstat(p[1], &st));
+	EQ(st.st_mode, S_IFIFO | 0640);
+	EQ(st.st_uid, 12);
+	EQ(st.st_gid, 34);
+	close(p[0]);
+	close(p[1]);
 }
 
 TEST(fifo_by_name)

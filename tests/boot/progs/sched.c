@@ -132,6 +132,28 @@ TEST(priority_calls)
 	FAILS(getpriority(PRIO_PROCESS, 99999), ESRCH);
 }
 
+#define IO_PROCESS	      1
+#define IO_PRIO(class, level) ((class) << 13 | (level))
+
+static long io_prio(void)
+{
+	return syscall(SYS_ioprio_get, IO_PROCESS, 0);
+}
+
+TEST(io_priority_calls)
+{
+	EQ(io_prio(), 0);
+	EQ(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(2, 7)), 0);
+	EQ(io_prio(), IO_PRIO(2, 7));
+	JOIN(CHILD(EQ(io_prio(), IO_PRIO(2, 7)))); /* inherited */
+	EQ(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(1, 3)), 0);
+	EQ(io_prio(), IO_PRIO(1, 3));
+	FAILS(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(0, 1)), EINVAL);
+	FAILS(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(4, 1)), EINVAL);
+	FAILS(syscall(SYS_ioprio_set, IO_PROCESS, 99999, IO_PRIO(2, 4)), ESRCH);
+	EQ(io_prio(), IO_PRIO(1, 3));
+}
+
 TEST(scheduler_calls)
 {
 	struct sched_param param = {0};
