@@ -36,14 +36,14 @@ SCRIPTS = {
 }
 ARGUMENTS = {"python-tests": PYTHON}
 # Machines, and what they boot with; None: Linux.
-MACHINES = {"linux": None, "share1": ("1", 1), "shareauto-smp2": ("auto", 2)}
+MACHINES = {"linux": None, "share1-smp2": ("1", 2), "shareauto-smp2": ("auto", 2)}
 # These take a minute or more each: one machine of Calf's will do, but for the full matrix.
 LONG = ("stress", "database", "web", "python")
 TIMEOUT, IDLE = (1800, 1000) if FULL else (600, 200)
 
 
 def machines_of(root):
-    return [m for m in MACHINES if FULL or root not in LONG or m != "share1"]
+    return [m for m in MACHINES if FULL or root not in LONG or m != "share1-smp2"]
 
 
 def boot(root, machine):
