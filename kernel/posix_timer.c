@@ -195,9 +195,9 @@ static enum clock_kind kind_of(s32 clock)
 	    WALL, /* CLOCK_TAI */
 	};
 
-	/* A negative one says whose CPU time, and in its last two bits which. */
+	/* A negative one says whose CPU time, and in its last three bits which; 3 is a device's. */
 	if (clock < 0)
-		return (clock & 3) != 3 ? CPU_TIME : NO_CLOCK;
+		return (clock & 3) != 3 ? CPU_TIME : (clock & 7) == 3 ? NO_TIMERS : NO_CLOCK;
 	return (u32)clock < ARRAY_SIZE(kinds) ? (enum clock_kind)kinds[clock] : NO_CLOCK;
 }
 

@@ -423,9 +423,9 @@ SYSCALL3(ioprio_set, int, which, s32, who, int, prio)
 
 	if (result)
 		return result;
-	which -= IOPRIO_WHO;
-	if (which < PRIO_PROCESS || which > PRIO_USER)
+	if (which < IOPRIO_WHO + PRIO_PROCESS || which > IOPRIO_WHO + PRIO_USER)
 		return -EINVAL;
+	which -= IOPRIO_WHO;
 	result = -ESRCH;
 	spin_lock(&tasks_lock);
 	for (struct task *t = NULL; (t = prio_next(t, which, who));) {
@@ -437,17 +437,34 @@ SYSCALL3(ioprio_set, int, which, s32, who, int, prio)
 	return result;
 }
 
-/* The best of those that match. */
+/* What counts for one that has none: as its policy and its nice value say. */
+static int effective_ioprio(const struct task *t)
+{
+	int class = IOPRIO_BE;
+
+	if (t->ioprio >> IOPRIO_CLASS_SHIFT != IOPRIO_NONE)
+		return t->ioprio;
+	if (t->sched_policy == SCHED_IDLE)
+		class = IOPRIO_IDLE;
+	else if (is_realtime(t->sched_policy))
+		class = IOPRIO_RT;
+	return class << IOPRIO_CLASS_SHIFT | (t->nice + 20) / 5;
+}
+
+/* The best of those that match; of one alone, what was set. */
 SYSCALL2(ioprio_get, int, which, s32, who)
 {
 	int result = -ESRCH;
 
-	which -= IOPRIO_WHO;
-	if (which < PRIO_PROCESS || which > PRIO_USER)
+	if (which < IOPRIO_WHO + PRIO_PROCESS || which > IOPRIO_WHO + PRIO_USER)
 		return -EINVAL;
+	which -= IOPRIO_WHO;
 	spin_lock(&tasks_lock);
-	for (struct task *t = NULL; (t = prio_next(t, which, who));)
-		result = result < 0 ? t->ioprio : min(result, (int)t->ioprio);
+	for (struct task *t = NULL; (t = prio_next(t, which, who));) {
+		int prio = which == PRIO_PROCESS ? t->ioprio : effective_ioprio(t);
+
+		result = result < 0 ? prio : min(result, prio);
+	}
 	spin_unlock(&tasks_lock);
 	return result;
 }

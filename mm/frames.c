@@ -40,6 +40,7 @@
  */
 #define STACK_MAX   512
 #define STACK_BATCH 256 /* a power of two, so that a refill can be one block */
+#define STACK_SHARE 64	/* a batch is at most that part of what is free */
 #define ZEROED_MAX  32	/* that an idle CPU fills with zeros */
 
 #define POISON_BYTE 0xa5
@@ -249,15 +250,16 @@ static void __noinline stack_drain(struct frame_stack *s, u32 n)
 }
 
 /*
- * Puts up to STACK_BATCH frames on an empty stack, in blocks as large as there are. Caller holds
- * the CPU's lock.
+ * Puts up to STACK_BATCH frames on an empty stack, in blocks as large as there are; fewer where there
+ * are few, so that one CPU's stack never holds most of what is left. Caller holds the CPU's lock.
  */
 static void __noinline stack_refill(struct frame_stack *s, unsigned flags)
 {
-	u64 keep = flags & ALLOC_RESERVE ? 0 : READ_ONCE(node.reserve);
-	u32 want = flags & ALLOC_RESERVE ? 1 : STACK_BATCH;
+	u64 keep = flags & ALLOC_RESERVE ? 0 : READ_ONCE(node.reserve), want = 1;
 
 	spin_lock(&node.lock);
+	if (!(flags & ALLOC_RESERVE) && node.free > keep)
+		want = min((u64)STACK_BATCH, (node.free - keep) / STACK_SHARE + 1);
 	while (want && node.free > keep) {
 		unsigned order = 0;
 		struct page *p;

@@ -198,15 +198,13 @@ static int ram_reserve(struct inode *i, u64 start, u64 end, bool keep_size)
 	const struct mapping_store *store = i->sb->private;
 	int err = end > MAX_FILE_SIZE ? -EFBIG : ram_size_allowed(i, end);
 
-	/* What can never be there is not begun. */
-	if (!err &&
-	    (end - start) >> PAGE_SHIFT > (store->max_pages ? store->max_pages : frames_total()))
-		err = -ENOSPC;
-
 	if (err)
 		return err;
 	if ((atomic_load(&i->mapping.seals) & SEAL_GROW) && end > i->mapping.size)
 		return -EPERM;
+	/* What can never be there is not begun. */
+	if ((end - start) >> PAGE_SHIFT > (store->max_pages ? store->max_pages : frames_total()))
+		return -ENOSPC;
 	err = ram_allocate(i, start, end);
 	if (err)
 		mapping_drop_tail(&i->mapping, start >> PAGE_SHIFT);

@@ -213,8 +213,11 @@ int io_vector_get(struct io_vector *v, const struct iovec __user *user, u64 coun
 /* RWF_HIPRI, RWF_DSYNC, RWF_SYNC: there is no disk to be asked busily, or to be waited for. */
 #define RWF_IDLE 7u
 
-/* What a vector of no bytes comes to: it is not the file that is asked, as by a read(2) of none. */
-static long rw_nothing(s32 fd, rw_fn fn, bool at, loff_t pos)
+/*
+ * What is wrong with the file and the position. A vector of no bytes comes to nothing else: it is not the
+ * file that is asked, as by a read(2) of none.
+ */
+static long rw_check(s32 fd, rw_fn fn, bool at, loff_t pos)
 {
 	struct file *f;
 	bool can;
@@ -245,10 +248,8 @@ static long rw_vector(s32 fd, const struct iovec __user *user, u64 count, rw_fn 
 
 	if (n)
 		return n;
-	if (!v.it.left)
-		n = rw_nothing(fd, fn, at, pos);
-	else if (flags & ~RWF_IDLE)
-		n = -EOPNOTSUPP;
+	if (!v.it.left || flags & ~RWF_IDLE)
+		n = rw_check(fd, fn, at, pos) ?: v.it.left ? -EOPNOTSUPP : 0;
 	else
 		n = at ? rw_at(fd, &v.it, fn, pos) : rw_at_file_pos(fd, &v.it, fn);
 	io_vector_put(&v);

@@ -20,7 +20,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -152,7 +154,7 @@ static void *run(void *arg)
 
 static void machine_init(void)
 {
-	sim_memory_init(1, 8192);
+	sim_memory_init(1, 32768); /* enough for whole batches */
 	frames_init_zero();
 	mm_init();
 }
@@ -196,11 +198,14 @@ int main(void)
 
 	pairs = min(env_number("PAIRS", 10), (u64)MAX_PAIRS);
 	CHECK(pairs);
+	(void)alarm(300);
 	common_init();
 	other = fork();
 	CHECK(other >= 0);
 	machine_init();
 	if (!other) {
+		/* Where the others fail, nobody comes to the barrier any more. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		run((void *)C);
 		_exit(0);
 	}

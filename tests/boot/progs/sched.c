@@ -133,6 +133,7 @@ TEST(priority_calls)
 }
 
 #define IO_PROCESS	      1
+#define IO_GROUP	      2
 #define IO_PRIO(class, level) ((class) << 13 | (level))
 
 static long io_prio(void)
@@ -150,6 +151,12 @@ TEST(io_priority_calls)
 	EQ(io_prio(), IO_PRIO(1, 3));
 	FAILS(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(0, 1)), EINVAL);
 	FAILS(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(4, 1)), EINVAL);
+	EQ(setpgid(0, 0), 0);
+	EQ(syscall(SYS_ioprio_get, IO_GROUP, 0), IO_PRIO(1, 3));
+	EQ(syscall(SYS_ioprio_set, IO_GROUP, 0, 0), 0);
+	EQ(io_prio(), 0);
+	EQ(syscall(SYS_ioprio_get, IO_GROUP, 0), IO_PRIO(2, 4)); /* as its nice value says */
+	EQ(syscall(SYS_ioprio_set, IO_PROCESS, 0, IO_PRIO(1, 3)), 0);
 	FAILS(syscall(SYS_ioprio_set, IO_PROCESS, 99999, IO_PRIO(2, 4)), ESRCH);
 	EQ(io_prio(), IO_PRIO(1, 3));
 }
