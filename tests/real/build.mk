@@ -21,9 +21,9 @@ REAL_web := bash coreutils sed grep gawk procps net-tools nginx apache2-utils
 REAL_WITHOUT_web := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl*
 REAL_load := bash coreutils sed grep rt-tests sysbench memtester
 REAL_WITHOUT_load := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb* usr/lib/python3* usr/bin/python3* usr/share/mysql
-REAL_python := python3 libpython3.11-testsuite dash coreutils sed net-tools
+REAL_python := python3 libpython3.11-testsuite netbase dash coreutils sed net-tools
 REAL_WITHOUT_python := usr/lib/*/gconv usr/lib/*/perl* usr/share/perl* usr/bin/perl* usr/lib/*/libperl* usr/lib/*/libdb* \
-	usr/lib/python3.11/lib2to3 usr/lib/python3.11/test/*data usr/lib/python3.11/test/cjkencodings \
+	usr/lib/python3.11/lib2to3 usr/lib/python3.11/test/[a-rt-z]*data usr/lib/python3.11/test/sndhdrdata usr/lib/python3.11/test/cjkencodings \
 	usr/lib/python3.11/test/test_asyncio usr/lib/python3.11/test/test_importlib usr/lib/python3.11/test/test_tools
 # Of `make run APP=name`.
 REAL_APPS ?= sqlite
