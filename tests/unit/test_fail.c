@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STATES 6
+#define STATES 4
 #define STEPS  120
 #define MIXED  (FORK_SHARE_AUTO + 1) /* after the share levels */
 
