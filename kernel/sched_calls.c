@@ -440,13 +440,13 @@ SYSCALL3(ioprio_set, int, which, s32, who, int, prio)
 /* What counts for one that has none: as its policy and its nice value say. */
 static int effective_ioprio(const struct task *t)
 {
-	int class = IOPRIO_BE;
+	int class = IOPRIO_BE, policy = READ_ONCE(t->sched_policy);
 
 	if (t->ioprio >> IOPRIO_CLASS_SHIFT != IOPRIO_NONE)
 		return t->ioprio;
-	if (t->sched_policy == SCHED_IDLE)
+	if (policy == SCHED_IDLE)
 		class = IOPRIO_IDLE;
-	else if (is_realtime(t->sched_policy))
+	else if (is_realtime(policy))
 		class = IOPRIO_RT;
 	return class << IOPRIO_CLASS_SHIFT | (t->nice + 20) / 5;
 }
