@@ -81,6 +81,19 @@ static struct file *file_from_path(struct path *p, u32 flags, struct file *f)
 	return f;
 }
 
+/* O_TRUNC is a write, of a file that is opened for reading too. */
+static int cut_to_nothing(const struct path *p)
+{
+	struct iattr attr = {.valid = ATTR_SIZE | ATTR_MTIME, .mtime = inode_now()};
+	int err = inode_get_write(p->dentry->inode);
+
+	if (err)
+		return err;
+	err = notify_change(p, &attr);
+	inode_put_write(p->dentry->inode);
+	return err;
+}
+
 /* Opens what a walk has led to; `created` by this very call, so that its mode does not apply yet.
  */
 static struct file *open_with(struct path *p, u32 flags, bool created, struct file *f)
@@ -99,10 +112,7 @@ static struct file *open_with(struct path *p, u32 flags, bool created, struct fi
 	f = file_from_path(p, flags, f);
 	if (IS_ERR(f) || created || !(flags & O_TRUNC) || !S_ISREG(i->mode))
 		return f;
-	err = i->ops && i->ops->setattr
-		  ? notify_change(
-			p, &(struct iattr){.valid = ATTR_SIZE | ATTR_MTIME, .mtime = inode_now()})
-		  : 0;
+	err = i->ops && i->ops->setattr ? cut_to_nothing(p) : 0;
 	if (err) {
 		fsnotify_file(f, IN_OPEN); /* it is told of its end, too */
 		file_put(f);

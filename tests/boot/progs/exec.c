@@ -423,6 +423,7 @@ TEST(what_runs_is_not_written_to)
 	}
 	FAILS(open(file, O_WRONLY), ETXTBSY);
 	FAILS(open(file, O_RDWR | O_TRUNC), ETXTBSY);
+	FAILS(open(file, O_RDONLY | O_TRUNC), ETXTBSY);
 	FAILS(truncate(file, 0), ETXTBSY);
 	FAILS(open("/proc/self/exe", O_WRONLY), ETXTBSY);
 	EQ(write(go[1], "x", 1), 1);
