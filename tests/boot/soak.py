@@ -49,8 +49,11 @@ def soak(config, kind, seconds, seed):
     finally:
         for suffix in (".iso", ".cpio"):
             (SCRATCH / (name + suffix)).unlink(missing_ok=True)
-    (SCRATCH / f"soak-{kind}-{config.name}.log").write_text(outcome.text)
-    return trouble_of(outcome)
+    trouble = trouble_of(outcome)
+    # The next boot of such a machine leaves alone what a bad one said.
+    log = f"soak-{kind}-{config.name}-{seed}.log" if trouble else f"soak-{kind}-{config.name}.log"
+    (SCRATCH / log).write_text(outcome.text)
+    return f"{trouble}; see {SCRATCH / log}" if trouble else None
 
 
 def main():
