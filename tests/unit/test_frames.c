@@ -151,6 +151,33 @@ static void test_steal(void)
 	CHECK(frames_free() == full);
 }
 
+static u64 single_frames(void)
+{
+	u64 counts[MAX_ORDER + 1];
+
+	frames_free_by_order(counts);
+	return counts[0];
+}
+
+/* Where little is free, one CPU that wants a frame does not get all the rest on its stack. */
+static void test_scarce(void)
+{
+	u64 full = frames_free(), before;
+
+	while (frames_free() > 300)
+		take(PAGE_ANON, 0, 0);
+	frames_trim();
+	before = single_frames();
+	host_cpu = 3;
+	take(PAGE_ANON, 0, 0);
+	tap_ok(single_frames() <= before + 300 / 32,
+	       "scarce: a batch is a small part of what is free");
+	host_cpu = 0;
+	while (nr_held)
+		give(nr_held - 1);
+	CHECK(frames_free() == full);
+}
+
 static void test_fail_nth(void)
 {
 	u64 full = frames_free();
@@ -242,6 +269,7 @@ int main(void)
 	test_merge();
 	test_exhaust();
 	test_steal();
+	test_scarce();
 	tap_ok(vm_sum(VM_pgalloc) - vm_sum(VM_pgfree) == 1, "count: pgalloc and pgfree agree");
 	test_panics();
 	return tap_done();
