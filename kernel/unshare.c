@@ -11,6 +11,7 @@
 #include "mm/mm.h"
 
 #define OF_PROCESS (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+#define KNOWN	   (OF_PROCESS | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM)
 
 /* By CLONE_SIGHAND; that it is shared by fork(2), till one side changes it, nobody can tell. */
 static bool actions_shared(struct process *p)
@@ -25,14 +26,11 @@ static bool actions_shared(struct process *p)
 
 static int check_flags(u64 flags)
 {
-	/* There are none, and who may not have one need not know. */
-	if (flags & CLONE_NAMESPACES && current->cred.euid != 0)
-		return flags & ~(CLONE_NAMESPACES | OF_PROCESS | CLONE_FS | CLONE_FILES |
-				 CLONE_SYSVSEM)
-			   ? -EINVAL
-			   : -EPERM;
-	if (flags & ~(OF_PROCESS | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM))
+	if (flags & ~(KNOWN | CLONE_NAMESPACES))
 		return -EINVAL;
+	/* There are none, and who may not have one need not know. */
+	if (flags & CLONE_NAMESPACES)
+		return current->cred.euid ? -EPERM : -EINVAL;
 	/* The undo of semaphores is the process's. */
 	if (flags & (OF_PROCESS | CLONE_SYSVSEM) && !thread_is_alone())
 		return -EINVAL;

@@ -233,8 +233,8 @@ struct file_ops {
 	void (*async)(struct file *f, bool on);	    /* O_ASYNC changes. NULL: it sends no signals */
 	struct mapping *(*mapping)(struct file *f); /* NULL: cannot be mapped */
 	bool zeros;				    /* mapped as anonymous memory: /dev/zero */
-	bool
-	    special; /* file_special()'s, but for a pidfd's: lseek(2) stays at 0, nothing is spliced in */
+	/* file_special()'s, but for a pidfd's: lseek(2) stays at 0, and nothing is spliced in. */
+	bool special;
 };
 
 struct file {

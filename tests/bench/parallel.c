@@ -264,7 +264,7 @@ static void *work(void *arg)
 	uintptr_t p = (uintptr_t)map(3 * TABLE);
 
 	w->memory = (char *)((p + TABLE - 1) & -TABLE);
-	/* One fault a page: Calf resolves several of a sequential streak at once. */
+	/* One fault a page on either; of copies Calf resolves several of a streak at once. */
 	madvise((void *)w->memory, TABLE, MADV_RANDOM);
 	touch(w->memory + TABLE, PAGES);
 	for (;;) {

@@ -1,6 +1,6 @@
 /*
  * Two CPUs that fault side by side, each in an address space of its own: what they share (the
- * allocator, counters, a lock, a pair of cache lines) shows as time. The measure is two that share nothing
+ * allocator, counters, a lock, a cache line) shows as time. The measure is two that share nothing
  * at all: one of the host's CPUs may be slower than the other, and both are so at times.
  *
  * Three workers: A and B are CPUs of one machine, C is the only one of another, in a process of its
@@ -19,8 +19,8 @@
 #include "tests/unit/sim/mmu.h"
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
