@@ -334,13 +334,17 @@ static pid_t start(uint64_t seed, uint64_t *begun, uid_t uid, bool root)
 	return pid;
 }
 
-/* Calf's free frames once its caches have given back what they can; 0 on Linux. */
+/*
+ * Calf's frames that are free or a slab's, once its caches have given back what they can; 0 on Linux. How many
+ * slabs the objects of a round happen to lie in is chance.
+ */
 static long free_frames(void)
 {
 	if (!on_calf())
 		return 0;
 	spit("/proc/sys/vm/drop_caches", "3\n");
-	return value_of("/proc/vmstat", "nr_free_pages ");
+	return value_of("/proc/vmstat", "nr_free_pages ") +
+	       value_of("/proc/vmstat", "nr_slab_unreclaimable ");
 }
 
 /* Sleeps; while it does, one allocation of those who run fails, where vm.fail_nth is open. */
@@ -405,8 +409,7 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 		before = free_frames();
 		run_round(seed, root);
 		after = free_frames();
-		/* The first round fills what stays; a few frames are how full the slabs happen to
-		 * be. */
+		/* The first round fills what stays; a few frames are this program's own memory. */
 		if (seed != first && labs(after - before) > 16)
 			say("# seed %lu: %ld frames are gone", (unsigned long)seed, before - after);
 	}
