@@ -150,6 +150,8 @@ void itimer_tick(struct task *t, bool user, u64 ran)
 		atomic_store(&p->cpu_limit_passed, true);
 		atomic_or(&t->work, WORK_TIMER);
 	}
+	if (atomic_load(&p->cpu_timers))
+		atomic_or(&t->work, WORK_TIMER);
 }
 
 /* Reads ITIMER_REAL and, where `set`, arms it anew. */

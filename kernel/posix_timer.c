@@ -9,6 +9,9 @@
  *			again: a timer never has more than one signal queued. Set anew or deleted, it
  *			takes that one back.
  *
+ * A timer of CPU time has no kernel timer: p->cpu_timers makes a tick that finds a task of the process running have
+ * it look whether such a timer has run out.
+ *
  * A signal that is ignored, or whose task has ended, is not queued, and the timer goes on at once, though
  * not sooner than in a tick: nobody would come to anything between two expirations.
  */
@@ -16,12 +19,12 @@
 
 #include "arch/clock.h"
 #include "arch/uaccess.h"
+#include "kernel/cpu_clock.h"
 #include "kernel/syscalls.h"
 
 enum { SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD = 2, SIGEV_THREAD_ID = 4 };
 
 #define TIMER_ABSTIME 1
-#define TICK_NS	      (4 * NSEC_PER_MSEC)
 
 struct sigevent {
 	u64 value;
@@ -34,13 +37,14 @@ struct posix_timer {
 	s32 id, clock;
 	struct sigevent event;
 	struct process *proc;
-	struct task *task; /* SIGEV_THREAD_ID: referenced */
-	bool fired;	   /* atomic */
+	struct task *task;    /* SIGEV_THREAD_ID: referenced */
+	bool fired;	      /* atomic */
+	struct cpu_clock cpu; /* what it goes by, where it has a proc */
 
 	/* under proc->sighand_lock */
 	struct list_head link; /* in proc->timers */
 	struct ktimer timer;
-	u64 deadline; /* of clock_ns(): the next expiration, or that which is awaited; 0: disarmed */
+	u64 deadline; /* of now_of(): the next expiration, or that which is awaited; 0: disarmed */
 	u64 interval;
 	bool awaited;
 	s32 overrun; /* of the last signal taken */
@@ -54,6 +58,19 @@ static void fire(struct ktimer *timer)
 	itimer_alert(t->proc);
 }
 
+static bool by_cpu_time(const struct posix_timer *t)
+{
+	return t->cpu.proc;
+}
+
+static u64 now_of(const struct posix_timer *t)
+{
+	if (!by_cpu_time(t))
+		return clock_ns();
+	spin_assume_held(&t->cpu.proc->sighand_lock); /* t->proc, whose lock is held */
+	return cpu_clock_now_locked(&t->cpu);
+}
+
 /* How often the interval has passed since the deadline. */
 static u64 periods_since(const struct posix_timer *t, u64 now)
 {
@@ -62,7 +79,11 @@ static u64 periods_since(const struct posix_timer *t, u64 now)
 
 static void arm(struct posix_timer *t)
 {
-	if (t->event.notify != SIGEV_NONE)
+	if (t->event.notify == SIGEV_NONE)
+		return;
+	if (by_cpu_time(t))
+		atomic_store(&t->proc->cpu_timers, true);
+	else
 		ktimer_set(&t->timer, t->deadline);
 }
 
@@ -89,22 +110,33 @@ static void send(struct posix_timer *t)
 	info.timer.value = t->event.value;
 	t->awaited = signal_from_timer(t->proc, t->task, &info);
 	if (!t->awaited)
-		(void)go_on(t, clock_ns() + (t->interval < TICK_NS ? TICK_NS : 0));
+		(void)go_on(t, now_of(t) + (t->interval < TICK_NS ? TICK_NS : 0));
+}
+
+/* Under the lock. A timer of CPU time that may yet run out is noted in p->cpu_timers. */
+static bool has_run_out(struct posix_timer *t)
+{
+	if (!by_cpu_time(t))
+		return atomic_load(&t->fired) && atomic_xchg(&t->fired, false);
+	if (!t->deadline || t->awaited || t->event.notify == SIGEV_NONE)
+		return false;
+	if (now_of(t) >= t->deadline)
+		return true;
+	atomic_store(&t->proc->cpu_timers, true);
+	return false;
 }
 
 void posix_timers_expire(struct process *p)
 {
 	struct posix_timer *t;
 
-	if (READ_ONCE(p->timers.next) == &p->timers)
+	if (READ_ONCE(p->timers.next) == &p->timers && !atomic_load(&p->cpu_timers))
 		return;
 	spin_lock(&p->sighand_lock);
-	list_for_each (t, &p->timers, link) {
-		if (!atomic_load(&t->fired))
-			continue;
-		atomic_store(&t->fired, false);
-		send(t);
-	}
+	atomic_store(&p->cpu_timers, false);
+	list_for_each (t, &p->timers, link)
+		if (has_run_out(t))
+			send(t);
 	spin_unlock(&p->sighand_lock);
 }
 
@@ -127,7 +159,7 @@ void posix_timer_taken(struct process *p, struct siginfo *info)
 	if (!t || !t->awaited || t->event.signo != info->signo)
 		return;
 	t->awaited = false;
-	t->overrun = info->timer.overrun = go_on(t, clock_ns());
+	t->overrun = info->timer.overrun = go_on(t, now_of(t));
 }
 
 /* Under the lock: t's function does not run any more, and no signal of it is on its way. */
@@ -154,6 +186,8 @@ static void discard(struct posix_timer *t)
 {
 	if (t->task)
 		task_put(t->task);
+	if (by_cpu_time(t))
+		cpu_clock_put(&t->cpu);
 	kfree(t);
 }
 
@@ -195,9 +229,8 @@ static enum clock_kind kind_of(s32 clock)
 	    WALL, /* CLOCK_TAI */
 	};
 
-	/* A negative one says whose CPU time, and in its last three bits which; 3 is a device's. */
 	if (clock < 0)
-		return (clock & 3) != 3 ? CPU_TIME : (clock & 7) == 3 ? NO_TIMERS : NO_CLOCK;
+		return clock_is_device(clock) ? NO_TIMERS : CPU_TIME;
 	return (u32)clock < ARRAY_SIZE(kinds) ? (enum clock_kind)kinds[clock] : NO_CLOCK;
 }
 
@@ -208,13 +241,27 @@ static bool goes_by_wall(const struct posix_timer *t)
 	return kind == WALL || kind == WALL_ALARM;
 }
 
-/* After the event has been found good, in Linux's order. There are no timers of CPU time. */
-static int check_kind(enum clock_kind kind)
+/* Finds the clock of t->clock, of its kind. 0 or an error. */
+static int find_clock(struct posix_timer *t, enum clock_kind kind)
 {
-	if (kind == CPU_TIME)
+	struct cpu_clock c;
+	int err;
+
+	if (kind != CPU_TIME)
+		/* CAP_WAKE_ALARM: it would wake the machine, which never sleeps here. */
+		return (kind == WALL_ALARM || kind == SINCE_BOOT_ALARM) && current->cred.euid
+			   ? -EPERM
+			   : 0;
+	err = cpu_clock_get(t->clock, &c);
+	if (err)
+		return err;
+	/* Ticks look at the timers of those whom they find running. */
+	if (c.proc != t->proc) {
+		cpu_clock_put(&c);
 		return -EOPNOTSUPP;
-	/* CAP_WAKE_ALARM: it would wake the machine, which never sleeps here. */
-	return (kind == WALL_ALARM || kind == SINCE_BOOT_ALARM) && current->cred.euid ? -EPERM : 0;
+	}
+	t->cpu = c;
+	return 0;
 }
 
 /* Checks what the signal is and who gets it. 0 or -EINVAL. */
@@ -281,24 +328,23 @@ static long drop(s32 id)
 
 static long create(struct posix_timer *t, bool value_is_id, s32 __user *to)
 {
-	long err = check_event(t);
+	int clock_err = 0, err = check_event(t);
 	s32 id;
 
-	if (!err)
-		err = check_kind(kind_of(t->clock));
-	if (!err)
+	if (!err) {
+		clock_err = find_clock(t, kind_of(t->clock));
 		err = publish(t, value_is_id);
+	}
 	if (err) {
 		discard(t);
 		return err;
 	}
-	/* From here on another task may delete it. */
+	/* From here on another task may delete it. In Linux's order, what the clock says comes last. */
 	id = t->id;
-	if (put_user(id, to)) {
+	err = put_user(id, to) ? -EFAULT : clock_err;
+	if (err)
 		(void)drop(id);
-		return -EFAULT;
-	}
-	return 0;
+	return err;
 }
 
 SYSCALL3(timer_create, s32, clock, const struct sigevent __user *, event, s32 __user *, to)
@@ -327,7 +373,7 @@ SYSCALL3(timer_create, s32, clock, const struct sigevent __user *, event, s32 __
 /* What is left till the next expiration. Under the lock. */
 static u64 time_left(const struct posix_timer *t)
 {
-	u64 now = clock_ns(), next = t->deadline;
+	u64 now = now_of(t), next = t->deadline;
 
 	if (next && next <= now && t->interval)
 		next += (periods_since(t, now) + 1) * t->interval;
@@ -339,7 +385,7 @@ static u64 time_left(const struct posix_timer *t)
 
 static void set(struct posix_timer *t, int flags, u64 value, u64 interval)
 {
-	u64 now = goes_by_wall(t) ? clock_wall_ns() : clock_ns();
+	u64 now = goes_by_wall(t) ? clock_wall_ns() : now_of(t);
 
 	disarm(t);
 	t->overrun = 0;
@@ -349,8 +395,11 @@ static void set(struct posix_timer *t, int flags, u64 value, u64 interval)
 		return;
 	if (flags & TIMER_ABSTIME)
 		value = value > now ? value - now : 0;
-	t->deadline = clock_deadline(value);
+	t->deadline = by_cpu_time(t) ? now + min(value, INT64_MAX - now) : clock_deadline(value);
 	arm(t);
+	/* It may have run out already, and it may be long until the next tick. */
+	if (by_cpu_time(t))
+		atomic_or(&current->work, WORK_TIMER);
 }
 
 SYSCALL2(timer_gettime, s32, id, struct itimerspec __user *, to)

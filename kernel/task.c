@@ -386,11 +386,10 @@ static void usage_locked(struct task *t, struct rusage_counts *u)
 		u->max_rss = max(mm_rss(t->mm), t->mm->peak_rss);
 }
 
-void process_usage(struct process *p, struct rusage_counts *own)
+void process_usage_locked(struct process *p, struct rusage_counts *own)
 {
 	struct task *t;
 
-	spin_lock(&p->sighand_lock);
 	*own = p->usage;
 	list_for_each (t, &p->threads, thread_link) {
 		struct rusage_counts u;
@@ -398,6 +397,12 @@ void process_usage(struct process *p, struct rusage_counts *own)
 		usage_locked(t, &u);
 		rusage_add(own, &u);
 	}
+}
+
+void process_usage(struct process *p, struct rusage_counts *own)
+{
+	spin_lock(&p->sighand_lock);
+	process_usage_locked(p, own);
 	spin_unlock(&p->sighand_lock);
 }
 

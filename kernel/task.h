@@ -193,6 +193,7 @@ struct process {
 	int continue_notify __guarded_by(&sighand_lock);
 	struct list_head timers __guarded_by(&sighand_lock); /* struct posix_timer */
 	u32 nr_timers __guarded_by(&sighand_lock);
+	bool cpu_timers; /* some may be armed that go by CPU time. Atomic, set under sighand_lock */
 	s32 next_timer __guarded_by(&sighand_lock); /* its number */
 	/* signals queued with their siginfo: RLIMIT_SIGPENDING */
 	u32 nr_queued __guarded_by(&sighand_lock);
@@ -240,6 +241,8 @@ void task_put(struct task *t);
 /* The process's own use of the machine, by all its tasks so far; and with it that of reaped
  * children. */
 void process_usage(struct process *p, struct rusage_counts *own);
+void process_usage_locked(struct process *p, struct rusage_counts *own)
+    __must_hold(&p->sighand_lock);
 /* One task's use so far. Under tasks_lock, where it is not the current one. */
 void task_usage(struct task *t, struct rusage_counts *u);
 /* True where the current task may look into t (ptrace(2)'s rule). Under tasks_lock. */

@@ -3,6 +3,7 @@
 
 #include "arch/clock.h"
 #include "arch/uaccess.h"
+#include "kernel/cpu_clock.h"
 #include "kernel/fs/timerfd.h"
 #include "kernel/rusage.h"
 #include "kernel/syscalls.h"
@@ -10,8 +11,6 @@
 enum {
 	CLOCK_REALTIME = 0,
 	CLOCK_MONOTONIC = 1,
-	CLOCK_PROCESS_CPUTIME_ID = 2,
-	CLOCK_THREAD_CPUTIME_ID = 3,
 	CLOCK_MONOTONIC_RAW = 4,
 	CLOCK_REALTIME_COARSE = 5,
 	CLOCK_MONOTONIC_COARSE = 6,
@@ -108,52 +107,10 @@ u64 clock_deadline(u64 ns)
 
 /* ---- clocks ---- */
 
-/* The CPU time of a task of the current process, or of a process, by number. 0 or -EINVAL. */
-static int cpu_time_of(s32 id, bool thread, struct rusage_counts *u)
-{
-	struct task *t = NULL;
-	int err = -EINVAL;
-
-	spin_lock(&tasks_lock);
-	t = task_lookup(id);
-	if (t && thread && t->proc == current->proc) {
-		task_times(t, &u->utime_ns, &u->stime_ns);
-		err = 0;
-	} else if (t && !thread && t == t->proc->leader) {
-		process_usage(t->proc, u);
-		err = 0;
-	}
-	spin_unlock(&tasks_lock);
-	return err;
-}
-
-/* CPU-time clocks of other processes: ~pid in the upper bits, what to count in the lowest three. */
-static int cpu_clock_of(s32 clock, u64 *ns)
-{
-	bool thread = clock & 4;
-	s32 id = ~(clock >> 3);
-	struct rusage_counts u;
-	int err;
-
-	if ((clock & 3) == 3)
-		return -EINVAL;
-	if (!id)
-		id = thread ? current->tid : current->proc->pid;
-	err = cpu_time_of(id, thread, &u);
-	if (err)
-		return err;
-	*ns = u.utime_ns + u.stime_ns;
-	if ((clock & 3) == 1)
-		*ns = u.utime_ns;
-	return 0;
-}
-
 static int read_clock(s32 clock, u64 *ns)
 {
-	struct rusage_counts u;
-
-	if (clock < 0)
-		return cpu_clock_of(clock, ns);
+	if (cpu_clock_is(clock))
+		return cpu_clock_read(clock, ns);
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
@@ -167,14 +124,6 @@ static int read_clock(s32 clock, u64 *ns)
 	case CLOCK_BOOTTIME:
 	case CLOCK_BOOTTIME_ALARM:
 		*ns = clock_ns();
-		return 0;
-	case CLOCK_PROCESS_CPUTIME_ID:
-		process_usage(current->proc, &u);
-		*ns = u.utime_ns + u.stime_ns;
-		return 0;
-	case CLOCK_THREAD_CPUTIME_ID:
-		task_times(current, &u.utime_ns, &u.stime_ns);
-		*ns = u.utime_ns + u.stime_ns;
 		return 0;
 	default:
 		return -EINVAL;
@@ -322,7 +271,6 @@ SYSCALL4(clock_nanosleep, s32, clock, int, flags, const struct timespec __user *
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_REALTIME_COARSE:
 	case CLOCK_MONOTONIC_COARSE:
-	case CLOCK_PROCESS_CPUTIME_ID:
 	case CLOCK_THREAD_CPUTIME_ID:
 		return -EOPNOTSUPP;
 	case CLOCK_REALTIME_ALARM:
@@ -330,11 +278,14 @@ SYSCALL4(clock_nanosleep, s32, clock, int, flags, const struct timespec __user *
 		alarm = true;
 		break;
 	default:
-		return -EINVAL;
+		if (!cpu_clock_is(clock))
+			return clock_is_device(clock) ? -EOPNOTSUPP : -EINVAL;
 	}
 	err = timespec_get(&ns, request);
 	if (err)
 		return err;
+	if (cpu_clock_is(clock))
+		return cpu_clock_sleep(clock, flags & TIMER_ABSTIME, ns, rest);
 	/* CAP_WAKE_ALARM: it would wake the machine, which never sleeps here. */
 	if (alarm && current->cred.euid)
 		return -EPERM;
