@@ -296,31 +296,52 @@ static void remove_tree(const char *path, int depth)
 }
 
 /*
- * The root directory is root's to write to, and random bytes after a slash are a name there: what
- * was not there at first goes when the test does.
+ * Every directory is root's to write to. Random bytes after a slash are a name in one, and so is what a path that
+ * the kernel told becomes when other bytes are written over its end: what was not there at first goes when
+ * the test does.
  */
-static char root_names[64][256];
-static int nr_root_names;
+static char first_paths[128][64];
+static int nr_first_paths;
 
-static void sweep_root(bool remember)
+static bool was_there(const char *path)
+{
+	for (int i = 0; i < nr_first_paths; i++)
+		if (!strcmp(first_paths[i], path))
+			return true;
+	return false;
+}
+
+static void walk(const char *dir, void (*each)(const char *path))
 {
 	struct dirent *e;
-	char path[300];
-	DIR *d = opendir("/");
+	char path[600];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-	REQUIRE(d);
-	while ((e = readdir(d))) {
-		bool known = false;
-
-		if (remember && nr_root_names < 64)
-			strcpy(root_names[nr_root_names++], e->d_name);
-		for (int i = 0; i < nr_root_names; i++)
-			known |= !strcmp(root_names[i], e->d_name);
-		snprintf(path, sizeof(path), "/%s", e->d_name);
-		if (!known)
-			remove_tree(path, 0);
+	/* Neither /proc nor /sys takes a new name. */
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", e->d_name);
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(path, "/proc") &&
+		    strcmp(path, "/sys"))
+			each(path);
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
+}
+
+static void remember(const char *path)
+{
+	REQUIRE(nr_first_paths < 128 && strlen(path) < sizeof(first_paths[0]));
+	strcpy(first_paths[nr_first_paths++], path);
+	walk(path, remember);
+}
+
+static void sweep(const char *path)
+{
+	if (was_there(path))
+		walk(path, sweep);
+	else
+		remove_tree(path, 0);
 }
 
 static pid_t start(uint64_t seed, uint64_t *begun, uid_t uid, bool root)
@@ -400,7 +421,7 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	umask(0);
-	sweep_root(true);
+	walk("/", remember);
 	for (; now_ms() < until; seed++) {
 		if (now_ms() > spoke + 2000) {
 			say("# seed %lu", (unsigned long)seed);
@@ -413,7 +434,7 @@ static void fuzz(long seconds, uint64_t seed, bool root)
 		if (seed != first && labs(after - before) > 16)
 			say("# seed %lu: %ld frames are gone", (unsigned long)seed, before - after);
 	}
-	sweep_root(false);
+	walk("/", sweep);
 	say("# %lu rounds", (unsigned long)(seed - first));
 }
 
