@@ -21,8 +21,8 @@ struct page *page_alloc(enum page_kind kind, unsigned order, unsigned flags) __m
 bool frames_zero_one(void);
 
 /*
- * Exact at any moment at which no other CPU is inside the allocator: frames that page_alloc could
- * still hand out, per-CPU lists and the reserve included.
+ * Frames that page_alloc could still hand out, per-CPU lists and the reserve included: exact but for what other
+ * CPUs take or free meanwhile. What idle CPUs do does not show.
  */
 u64 frames_free(void);
 /* Frames the allocator was given at boot and by frames_add(): the other side of the ledger. */

@@ -7,7 +7,9 @@
  *	merged		No two free blocks are buddies (halves of one larger block).
  *	stack		A frame on a CPU's stack is PAGE_FREE with PAGE_NO_HEAD, so that no buddy
  *			merges with it.
- *	count		node.free + every stack's count = the frames that are PAGE_FREE, always.
+ *	count		node.free + every stack's count = the frames that are PAGE_FREE, but for single
+ *			ones on their way. Batches move under node.lock, so who counts under it sees
+ *			all of one.
  *	looked at	Whether a frame is a block's first is asked, under node.lock, of frames that
  *			other CPUs take and free under their own: so kind and order are read as one,
  *			and outside node.lock no frame is ever PAGE_FREE with an order.
@@ -61,8 +63,7 @@ struct node {
 	spinlock_t lock; /* LOCK_NODE */
 	struct list_head blocks[MAX_ORDER + 1] __guarded_by(&lock);
 	u64 counts[MAX_ORDER + 1] __guarded_by(&lock);
-	/* frames in blocks; atomic, so that it can be read without the lock */
-	u64 free __guarded_by(&lock);
+	u64 free __guarded_by(&lock);	 /* frames in blocks */
 	u64 total;			 /* frames ever added */
 	u64 reserve __guarded_by(&lock); /* of free, kept for ALLOC_RESERVE */
 };
@@ -115,7 +116,7 @@ static struct page *block_take(unsigned want) __must_hold(&node.lock)
 		order--;
 		block_link(p + (1u << order), order);
 	}
-	atomic_store(&node.free, node.free - (1u << want));
+	node.free -= 1u << want;
 	return p;
 }
 
@@ -129,7 +130,7 @@ static void block_give(struct page *p, unsigned order) __must_hold(&node.lock)
 {
 	pfn_t pfn = page_to_pfn(p);
 
-	atomic_store(&node.free, node.free + (1u << order));
+	node.free += 1u << order;
 	while (order < MAX_ORDER) {
 		pfn_t other = pfn ^ (1u << order);
 		struct page *buddy = &page_array[other];
@@ -244,8 +245,8 @@ static void __noinline stack_drain(struct frame_stack *s, u32 n)
 	spin_lock(&node.lock);
 	for (u32 i = 0; i < n; i++)
 		block_give(s->frames[i], 0);
-	spin_unlock(&node.lock);
 	atomic_store(&s->count, s->count - n);
+	spin_unlock(&node.lock);
 	memmove(s->frames, s->frames + n, s->count * sizeof(s->frames[0]));
 }
 
@@ -276,9 +277,17 @@ static void __noinline stack_refill(struct frame_stack *s, unsigned flags)
 	spin_unlock(&node.lock);
 }
 
+/* Whoever does not hold the CPU's lock reads while an idle CPU moves frames from one stack to the other: again
+ * where it did, or they count twice. */
 static u32 stacked(const struct cpu_frames *c)
 {
-	return atomic_load(&c->plain.count) + atomic_load(&c->zeroed.count);
+	u32 zeroed, plain;
+
+	do {
+		zeroed = atomic_load_acquire(&c->zeroed.count);
+		plain = atomic_load_acquire(&c->plain.count);
+	} while (zeroed != atomic_load(&c->zeroed.count));
+	return plain + zeroed;
 }
 
 static void stacks_drain_all(void)
@@ -442,10 +451,13 @@ bool frames_zero_one(void)
 
 u64 frames_free(void)
 {
-	u64 n = atomic_load(&node.free);
+	u64 n;
 
+	spin_lock(&node.lock);
+	n = node.free;
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
 		n += stacked(&cpu_frames[cpu]);
+	spin_unlock(&node.lock);
 	return n;
 }
 
@@ -459,9 +471,9 @@ void frames_free_by_order(u64 counts[MAX_ORDER + 1])
 	spin_lock(&node.lock);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		counts[order] = node.counts[order];
-	spin_unlock(&node.lock);
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
 		counts[0] += stacked(&cpu_frames[cpu]);
+	spin_unlock(&node.lock);
 }
 
 void frames_trim(void)

@@ -2,6 +2,7 @@
 #include "mm/stat.h"
 #include "tests/unit/host/tap.h"
 #include "tests/unit/sim/memory.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +179,45 @@ static void test_scarce(void)
 	CHECK(frames_free() == full);
 }
 
+static u32 counting;
+
+/* An idle CPU that fills frames with zeros; what it filled is used up, and its stacks given back, time and again. */
+static void *idle_cpu(void *arg)
+{
+	(void)arg;
+	host_cpu = 2;
+	while (atomic_load(&counting)) {
+		while (frames_zero_one())
+			;
+		for (int i = 0; i < 32; i++)
+			page_put(page_alloc(PAGE_ANON, 0, ALLOC_ZERO));
+		frames_trim();
+	}
+	return NULL;
+}
+
+/* What moves from one stack to another, or between a stack and the node, is neither missed nor counted twice. */
+static void test_count_meanwhile(void)
+{
+	u64 full = frames_free(), least = full, most = full;
+	pthread_t idle;
+
+	atomic_store(&counting, 1);
+	CHECK(!pthread_create(&idle, NULL, idle_cpu, NULL));
+	for (int i = 0; i < 300000; i++) {
+		u64 n = frames_free();
+
+		least = min(least, n);
+		most = max(most, n);
+	}
+	atomic_store(&counting, 0);
+	pthread_join(idle, NULL);
+	tap_ok(most == full && full - least <= 2,
+	       "count: beside a CPU that has two frames in its hands: %+ld to %+ld",
+	       (long)(least - full), (long)(most - full));
+	frames_trim();
+}
+
 static void test_fail_nth(void)
 {
 	u64 full = frames_free();
@@ -270,6 +310,7 @@ int main(void)
 	test_exhaust();
 	test_steal();
 	test_scarce();
+	test_count_meanwhile();
 	tap_ok(vm_sum(VM_pgalloc) - vm_sum(VM_pgfree) == 1, "count: pgalloc and pgfree agree");
 	test_panics();
 	return tap_done();
