@@ -91,8 +91,9 @@ static void copy_fields(struct mm *to, const struct mm *from) __must_hold(&to->l
 static int fork_tree(struct mm *child, struct mm *parent, int level) __must_hold(&parent->lock)
 {
 	struct tree_copy how = {.share_level = (unsigned)level};
-	/* No thread may write a frame while it is copied: who tries to waits for mm->lock. */
-	bool stop = level == 0 && atomic_load(&parent->users) > 1;
+	/* No thread may write a frame while it is copied: who tries to waits for mm->lock. Acquire:
+	 * what those who left have written is written. */
+	bool stop = level == 0 && atomic_load_acquire(&parent->users) > 1;
 	int err;
 
 	if (level == FORK_SHARE_AUTO)

@@ -14,6 +14,7 @@
 #include "tests/unit/sim/file.h"
 #include "tests/unit/sim/memory.h"
 #include <pthread.h>
+#include <sched.h>
 
 #define THREADS	 3 /* CPU 3 is where children run */
 #define PAGES	 24
@@ -128,6 +129,17 @@ static void *thread(void *arg)
 		if (!cpu && i % 8 == 0)
 			fork_step(common);
 	}
+	/*
+	 * Whoever is alone need stop nobody, and yet copies what the others wrote before they left: twice, the second
+	 * time without a fault, which would take locks.
+	 */
+	put(word_at(OWN(cpu), 0, cpu), 1);
+	put(word_at(OWN(cpu), 0, cpu), 2);
+	if (!cpu) {
+		while (atomic_load(&mm->users) > 1)
+			sched_yield();
+		fork_step(common);
+	}
 	sim_run(cpu, NULL);
 	mm_put_user(mm);
 	return NULL;
@@ -169,6 +181,11 @@ int main(void)
 	sim_memory_init(1, 8192);
 	frames_init_zero();
 	mm_init();
+	/* Who has just left shows in short runs. */
+	for (int i = 0; i < 8; i++) {
+		steps = 5;
+		run_level(0);
+	}
 	for (u64 level = 0; level < levels; level++) {
 		/* A flush left out before the eager copy shows only where a write falls into the copy. */
 		steps = level ? n : 3 * n;
