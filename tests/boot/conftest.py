@@ -25,7 +25,7 @@ IDLE = 150
 
 
 # What takes minutes comes first, so that no worker is left with it at the end; the rest stays in order.
-EARLY = ("several", "real-", "linux-512M", "bochs-", "bios-2048M", "bench", "bad_args")
+EARLY = ("real-python-", "several", "real-", "linux-512M", "bochs-", "bios-2048M", "bench", "bad_args")
 
 
 def pytest_collection_modifyitems(items):

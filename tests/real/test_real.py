@@ -14,17 +14,15 @@ sys.path.insert(0, str(HERE.parent / "boot"))
 
 from conftest import LINUX_CMDLINE, make_iso  # noqa: E402
 from machine import Machine  # noqa: E402
-from matrix import FULL, LINUX, SCRATCH  # noqa: E402
+from matrix import LINUX, SCRATCH  # noqa: E402
 from overlay import overlay  # noqa: E402
 import tap  # noqa: E402
 
-# Modules of Python's own tests; the rest takes Linux some ten minutes.
-PYTHON = ["test_select", "test_mmap", "test_os"]
-if FULL:
-    PYTHON += "test_tempfile test_signal test_threading test_subprocess test_socket test_multiprocessing_fork".split()
-
-# Root file systems (build.mk has what is in each), and the scripts that run in them.
+# What one boot runs: the scripts, by the name of their root file system (build.mk has what is in each), and a word
+# more where a root has several.
 SCRIPTS = {
+    "python-files": ("python-tests",),
+    "python-processes": ("python-tests",),
     "tools": ("shells", "files", "text", "archives", "system", "terminal"),
     "languages": ("python", "perl", "sqlite", "tcc"),
     "servers": ("redis",),
@@ -32,24 +30,22 @@ SCRIPTS = {
     "database": ("postgres",),
     "web": ("nginx",),
     "load": ("threads", "memory"),
-    "python": ("python-tests",),
 }
-ARGUMENTS = {"python-tests": PYTHON}
+# Modules of Python's own tests. They wait much of their time: two boots side by side, and first.
+ARGUMENTS = {
+    "python-files": {"python-tests": "test_select test_mmap test_os test_tempfile test_subprocess test_socket".split()},
+    "python-processes": {"python-tests": "test_signal test_threading test_multiprocessing_fork".split()},
+}
 # Machines, and what they boot with; None: Linux.
 MACHINES = {"linux": None, "share1-smp2": ("1", 2), "shareauto-smp2": ("auto", 2)}
-# These take a minute or more each: one machine of Calf's will do, but for the full matrix.
-LONG = ("stress", "database", "web", "python")
-TIMEOUT, IDLE = (1800, 1000) if FULL else (600, 200)
+TIMEOUT, IDLE = 1800, 1000
 
 
-def machines_of(root):
-    return [m for m in MACHINES if FULL or root not in LONG or m != "share1-smp2"]
-
-
-def boot(root, machine):
-    name = f"real-{root}-{machine}"
+def boot(what, machine):
+    name = f"real-{what}-{machine}"
     initrd = SCRATCH / f"{name}-{os.getpid()}.cpio"
-    overlay(root, [HERE / "scripts" / script for script in SCRIPTS[root]], initrd, ARGUMENTS)
+    scripts = [HERE / "scripts" / script for script in SCRIPTS[what]]
+    overlay(what.split("-")[0], scripts, initrd, ARGUMENTS.get(what))
     if MACHINES[machine] is None:
         it = Machine(kernel=str(LINUX), initrd=str(initrd), cmdline=LINUX_CMDLINE, memory="1G")
     else:
@@ -65,32 +61,32 @@ def boot(root, machine):
 
 @pytest.fixture(scope="session")
 def booted():
-    """Outcomes by root file system and machine, each booted at first need."""
+    """Outcomes by what was booted on which machine, each at first need."""
     outcomes = {}
 
-    def get(root, machine):
-        if (root, machine) not in outcomes:
-            outcomes[root, machine] = boot(root, machine)
-        return outcomes[root, machine]
+    def get(what, machine):
+        if (what, machine) not in outcomes:
+            outcomes[what, machine] = boot(what, machine)
+        return outcomes[what, machine]
 
     return get
 
 
-# Those of one root file system are one worker's, so that Linux boots once for each.
+# Those of one name are one worker's, so that Linux boots once for each.
 @pytest.mark.parametrize(
-    "root,script,machine",
+    "what,script,machine",
     [
-        pytest.param(root, script, machine, marks=pytest.mark.xdist_group(f"real-{root}"))
-        for root, scripts in SCRIPTS.items()
-        for machine in machines_of(root)
+        pytest.param(what, script, machine, marks=pytest.mark.xdist_group(f"real-{what}"))
+        for what, scripts in SCRIPTS.items()
+        for machine in MACHINES
         for script in scripts
     ],
 )
-def test_says_what_it_says_on_linux(booted, root, script, machine):
-    outcome = booted(root, machine)
+def test_says_what_it_says_on_linux(booted, what, script, machine):
+    outcome = booted(what, machine)
     program = tap.parse(outcome.text).get(script)
     assert program and program.status is not None, f"{script} did not end: {outcome}"
-    expected = tap.parse(booted(root, "linux").text)[script]
+    expected = tap.parse(booted(what, "linux").text)[script]
     assert program.text == expected.text
     assert program.status == 0, "\n".join(program.text)
     assert program.audit in ("good", "none")
@@ -99,13 +95,13 @@ def test_says_what_it_says_on_linux(booted, root, script, machine):
 
 
 @pytest.mark.parametrize(
-    "root,machine",
+    "what,machine",
     [
-        pytest.param(root, machine, marks=pytest.mark.xdist_group(f"real-{root}"))
-        for root in SCRIPTS
-        for machine in machines_of(root)
+        pytest.param(what, machine, marks=pytest.mark.xdist_group(f"real-{what}"))
+        for what in SCRIPTS
+        for machine in MACHINES
     ],
 )
-def test_powers_off(booted, root, machine):
-    outcome = booted(root, machine)
+def test_powers_off(booted, what, machine):
+    outcome = booted(what, machine)
     assert outcome.good and tap.finished(outcome.text), outcome
