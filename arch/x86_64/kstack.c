@@ -68,12 +68,6 @@ static pte_t *chunk_table(unsigned chunk)
 	return pfn_to_virt(pte_pfn(*entry));
 }
 
-static void give_slot(unsigned chunk, unsigned slot)
-{
-	used[chunk] &= ~BIT(slot);
-	bitmap_clear(full, chunk);
-}
-
 /* The entry of a stack's i-th page; the lock is held, and the chunk has its table. */
 static pte_t *stack_entry(vaddr_t stack, unsigned i)
 {
@@ -83,40 +77,32 @@ static pte_t *stack_entry(vaddr_t stack, unsigned i)
 	return &table[level_index(stack + i * PAGE_SIZE, 1)];
 }
 
-/* Undoes the first n pages of a stack that no CPU has used. The lock is held. */
-static void unmap_new(vaddr_t stack, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		page_put(pfn_to_page(pte_pfn(pte_take(stack_entry(stack, i)))));
-}
-
+/* The frames first: a table of a chunk without a stack would stay. */
 static void *map_new_stack(void)
 {
-	unsigned chunk = (unsigned)bitmap_find_clear(full, CHUNKS, 0), slot;
+	unsigned chunk = (unsigned)bitmap_find_clear(full, CHUNKS, 0), n = 0, slot;
+	struct page *frames[STACK_PAGES];
 	pte_t *table;
 	vaddr_t va;
 
 	if (chunk == CHUNKS)
 		return NULL;
-	table = chunk_table(chunk);
-	if (!table)
+	while (n < STACK_PAGES && (frames[n] = page_alloc(PAGE_KERNEL, 0, 0)))
+		n++;
+	table = n == STACK_PAGES ? chunk_table(chunk) : NULL;
+	if (!table) {
+		while (n)
+			page_put(frames[--n]);
 		return NULL;
+	}
 	slot = (unsigned)__builtin_ctzll(~used[chunk]);
 	used[chunk] |= BIT(slot);
 	if (!~used[chunk])
 		bitmap_set(full, chunk);
 	va = slot_stack(chunk, slot);
-	for (unsigned i = 0; i < STACK_PAGES; i++) {
-		struct page *p = page_alloc(PAGE_KERNEL, 0, 0);
-
-		if (!p) {
-			unmap_new(va, i);
-			give_slot(chunk, slot);
-			return NULL;
-		}
+	for (unsigned i = 0; i < STACK_PAGES; i++)
 		pte_store(&table[level_index(va + i * PAGE_SIZE, 1)],
-			  pte_make(page_to_pfn(p), KPTE_DATA));
-	}
+			  pte_make(page_to_pfn(frames[i]), KPTE_DATA));
 	return (void *)va;
 }
 

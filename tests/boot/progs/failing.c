@@ -220,6 +220,70 @@ HELPER(leave)
 	return 0;
 }
 
+/* Frames that are not the kernel's own, or are a slab's, once the caches have given back what they can. */
+static long frames_left(void)
+{
+	static const char *const kinds[] = {"nr_free_pages ", "nr_anon_pages ",
+					    "nr_slab_unreclaimable ", "nr_page_table_pages "};
+	static char text[8192];
+	long sum = 0;
+
+	spit("/proc/sys/vm/drop_caches", "3\n");
+	REQUIRE(slurp("/proc/vmstat", text, sizeof(text)) > 0);
+	for (int i = 0; i < 4; i++) {
+		char *at = strstr(text, kinds[i]);
+
+		REQUIRE(at);
+		sum += atol(at + strlen(kinds[i]));
+	}
+	return sum;
+}
+
+/* A fork that fails takes nothing, however many processes there are: now and then the next kernel's stack is to have
+ * a page table of its own. */
+TEST_FOR(120, crowd)
+{
+	pid_t pids[80];
+
+	begin();
+	for (int held = 1; held <= 80; held++) {
+		long before;
+
+		pids[held - 1] = fork();
+		if (pids[held - 1] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			sleep_long(NULL);
+		}
+		before = frames_left();
+		for (int n = 1; held >= 50 && n <= 30; n++) {
+			long gone;
+			pid_t pid;
+
+			arm(n);
+			pid = fork();
+			if (pid == 0)
+				_exit(0);
+			arm(0);
+			if (pid > 0)
+				EQ(status_of(pid), 0);
+			gone = before - frames_left();
+			for (int naps = 0; naps < 20 && gone; naps++) {
+				sleep_ms(50);
+				gone = before - frames_left();
+			}
+			if (gone) {
+				say("# beside %d processes, allocation %d: %ld frames are gone",
+				    held, n, gone);
+				tap_failed = 1;
+			}
+		}
+	}
+	for (int i = 0; i < 80; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+}
+
 /* Two threads, one of which executes a program, and a table of descriptors that a second process uses, whose
  * array a third one has. The n-th allocation fails. */
 static void exec_in_company(int n)
