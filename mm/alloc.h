@@ -22,7 +22,7 @@ bool frames_zero_one(void);
 
 /*
  * Frames that page_alloc could still hand out, per-CPU lists and the reserve included: exact but for what other
- * CPUs take or free meanwhile. What idle CPUs do does not show.
+ * CPUs take or free meanwhile, and the one frame that an idle CPU just moves between its stacks.
  */
 u64 frames_free(void);
 /* Frames the allocator was given at boot and by frames_add(): the other side of the ledger. */

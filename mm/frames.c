@@ -56,6 +56,7 @@ struct frame_stack {
 /* One CPU's. */
 struct cpu_frames {
 	spinlock_t lock; /* LOCK_PCP */
+	u32 moves;	 /* from plain to zeroed; atomic, so that it can be read without the lock */
 	struct frame_stack plain __guarded_by(&lock), zeroed __guarded_by(&lock);
 } __aligned(64);
 
@@ -281,12 +282,14 @@ static void __noinline stack_refill(struct frame_stack *s, unsigned flags)
  * where it did, or they count twice. */
 static u32 stacked(const struct cpu_frames *c)
 {
-	u32 zeroed, plain;
+	u32 moves, zeroed, plain;
 
 	do {
+		moves = atomic_load_acquire(&c->moves);
 		zeroed = atomic_load_acquire(&c->zeroed.count);
 		plain = atomic_load_acquire(&c->plain.count);
-	} while (zeroed != atomic_load(&c->zeroed.count));
+	} while (zeroed != atomic_load_acquire(&c->zeroed.count) ||
+		 moves != atomic_load(&c->moves));
 	return plain + zeroed;
 }
 
@@ -444,6 +447,7 @@ bool frames_zero_one(void)
 		mmu_zero_frame(page_to_pfn(p));
 		p->flags = PAGE_ZEROED;
 		stack_push(&c->zeroed, stack_pop(&c->plain));
+		atomic_inc(&c->moves);
 	}
 	spin_unlock(&c->lock);
 	return p;

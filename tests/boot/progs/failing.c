@@ -241,16 +241,18 @@ static long frames_left(void)
 
 /* A fork that fails takes nothing, however many processes there are: now and then the next kernel's stack is to have
  * a page table of its own. */
+#define CROWD 80
 TEST_FOR(120, crowd)
 {
-	pid_t pids[80];
+	pid_t pids[CROWD];
 
 	begin();
-	for (int held = 1; held <= 80; held++) {
+	for (int held = 1; held <= CROWD; held++) {
+		pid_t one = pids[held - 1] = fork();
 		long before;
 
-		pids[held - 1] = fork();
-		if (pids[held - 1] == 0) {
+		REQUIRE(one >= 0);
+		if (one == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			sleep_long(NULL);
 		}
@@ -278,7 +280,7 @@ TEST_FOR(120, crowd)
 			}
 		}
 	}
-	for (int i = 0; i < 80; i++) {
+	for (int i = 0; i < CROWD; i++) {
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
